@@ -1,0 +1,1 @@
+"""Pure HTTP/1.1: heads, framing, hop-by-hop rules."""

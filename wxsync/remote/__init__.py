@@ -1,0 +1,1 @@
+"""The way out: dialer, requests, and the meaning of each API."""

@@ -1,0 +1,1 @@
+"""Loopback stand-ins of the remote services, for the demo and the tests."""

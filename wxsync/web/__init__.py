@@ -1,0 +1,1 @@
+"""The listening side: server and routes."""

@@ -1,0 +1,1 @@
+"""WeCom: signature and encryption, envelope, message API."""
