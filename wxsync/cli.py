@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 
+from wxsync.version import VERSION
+
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command; return its exit status."""
