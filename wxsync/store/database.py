@@ -1,0 +1,108 @@
+"""The SQLite file of the state directory: opens it, keeps its schema, runs one transaction at a time. Floor: ground."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from wxsync.errors import WxsyncError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+SCHEMA_VERSION = 1
+SCHEMA = """
+CREATE TABLE seen (key BLOB PRIMARY KEY, at REAL NOT NULL) WITHOUT ROWID;
+CREATE INDEX seen_by_age ON seen (at);
+CREATE TABLE jobs (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, member TEXT NOT NULL, state TEXT NOT NULL,
+    result TEXT NOT NULL, data TEXT NOT NULL, created_at REAL NOT NULL, ended_at REAL);
+CREATE INDEX jobs_open ON jobs (id) WHERE ended_at IS NULL;
+CREATE TABLE outbox (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, job INTEGER NOT NULL, member TEXT NOT NULL, text TEXT NOT NULL,
+    created_at REAL NOT NULL, due_at REAL NOT NULL, attempts INTEGER NOT NULL DEFAULT 0, done_at REAL, note TEXT);
+CREATE INDEX outbox_open ON outbox (id) WHERE done_at IS NULL;
+CREATE TABLE owners (name TEXT PRIMARY KEY, source TEXT NOT NULL, platforms TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE tags (
+    name TEXT NOT NULL, tag TEXT NOT NULL, source TEXT NOT NULL, platforms TEXT NOT NULL,
+    PRIMARY KEY (name, tag)) WITHOUT ROWID;
+CREATE TABLE facts (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+"""
+
+
+class StoreFault(WxsyncError):
+    """The state cannot be read or written: disk full, read-only, broken or made by a newer version."""
+
+
+class Database:
+    """One connection, used by all threads of a process in turn; other processes may open the same file.
+
+    WAL with synchronous=FULL: what a transaction has committed is still there after a power cut.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = threading.RLock()
+        try:
+            self._connection = sqlite3.connect(
+                str(path), timeout=10, isolation_level=None, check_same_thread=False, cached_statements=64
+            )
+            self._connection.row_factory = sqlite3.Row
+            self._connection.execute("PRAGMA journal_mode=WAL")
+            self._connection.execute("PRAGMA synchronous=FULL")
+            self._migrate()
+        except sqlite3.Error as error:
+            raise self._fault(error) from error
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """Give the connection inside one write transaction: all of it is kept, or nothing. Raises StoreFault."""
+        with self._lock:
+            try:
+                self._connection.execute("BEGIN IMMEDIATE")
+                try:
+                    yield self._connection
+                except BaseException:
+                    self._connection.execute("ROLLBACK")
+                    raise
+                self._connection.execute("COMMIT")
+            except sqlite3.Error as error:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+                raise self._fault(error) from error
+
+    def rows(self, query: str, parameters: tuple[object, ...] = ()) -> list[sqlite3.Row]:
+        """Return all rows of one reading query. Raises StoreFault."""
+        with self._lock:
+            try:
+                return self._connection.execute(query, parameters).fetchall()
+            except sqlite3.Error as error:
+                raise self._fault(error) from error
+
+    def close(self) -> None:
+        """Close the file; what was committed stays."""
+        with self._lock:
+            self._connection.close()
+
+    def _migrate(self) -> None:
+        with self._lock:
+            self._connection.execute("BEGIN IMMEDIATE")  # two processes may open a new file at once
+            (version,) = self._connection.execute("PRAGMA user_version").fetchone()
+            if version == 0:
+                for statement in SCHEMA.split(";\n"):
+                    if statement.strip():
+                        self._connection.execute(statement)
+                self._connection.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+            self._connection.execute("COMMIT")
+            if version > SCHEMA_VERSION:
+                raise StoreFault(
+                    f"状态数据是更新的版本写的（版本 {version}，本程序只认识 {SCHEMA_VERSION}）",
+                    where=str(self._path),
+                    mend="换回较新的 wxsyncd，或恢复升级前的备份",
+                )
+
+    def _fault(self, error: sqlite3.Error) -> StoreFault:
+        return StoreFault(f"状态数据无法读写：{error}", where=str(self._path), mend="检查磁盘空间和目录权限")
