@@ -1,0 +1,1 @@
+"""Stand-in of GitHub: one repository, its contents and commits, and simulated workflow runs."""

@@ -1,0 +1,1 @@
+"""Stand-in of QingStor: objects in buckets, behind real signatures."""
