@@ -20,7 +20,9 @@ FLOORS = {  # imports go down only
 FLOOR = {part: floor for floor, parts in FLOORS.items() for part in parts.split()}
 PURE = {
     "version", "errors",
+    "jobs.job", "store.records",  # the values that the store and the jobs exchange
     "remote.exchange",  # the request and answer that the pure clients speak of
+    "remote.address", "remote.url",
 }  # a package name stands for all its modules
 IO = ("asyncio.", "fcntl.", "http.client.", "http.server.", "io.", "logging.", "mmap.", "multiprocessing.", "os.",
       "pathlib.", "random.", "secrets.", "select.", "selectors.", "shutil.", "signal.", "socket.", "socketserver.",
