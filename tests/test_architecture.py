@@ -20,6 +20,7 @@ FLOORS = {  # imports go down only
 FLOOR = {part: floor for floor, parts in FLOORS.items() for part in parts.split()}
 PURE = {
     "version", "errors",
+    "wecom.crypto", "wecom.document", "wecom.envelope", "wecom.refusal", "wecom.splitting",
     "jobs.job", "store.records",  # the values that the store and the jobs exchange
     "remote.exchange",  # the request and answer that the pure clients speak of
     "remote.address", "remote.url",
