@@ -22,20 +22,9 @@ class Child:
 
 def read_children(document: bytes, check: str) -> tuple[Child, ...]:
     """Return the children of the root in their order; raises CallbackRefused(check) for what is no plain document."""
-    reader = _Reader(check)
     _require_utf8(document, check)
-    parser = expat.ParserCreate("utf-8")
-    parser.buffer_text = True
-    parser.XmlDeclHandler = reader.declared
-    parser.StartDoctypeDeclHandler = reader.refuse_doctype
-    parser.EntityDeclHandler = reader.refuse_doctype
-    parser.StartElementHandler = reader.started
-    parser.EndElementHandler = reader.ended
-    parser.CharacterDataHandler = reader.text
-    try:
-        parser.Parse(document, True)
-    except expat.ExpatError as error:
-        raise CallbackRefused(check, f"no well-formed XML: {error}") from error
+    reader = _Reader(check)
+    reader.read(document)
     return tuple(reader.children)
 
 
@@ -60,14 +49,29 @@ class _Reader:
         self._text: list[str] = []
         self._is_leaf = True
 
-    def declared(self, version: str, encoding: str | None, standalone: int) -> None:  # noqa: ARG002 - expat's signature
-        if encoding is not None and encoding.lower() not in {"utf-8", "utf8"}:
+    def read(self, document: bytes) -> None:
+        """Read the document to its end; raises CallbackRefused."""
+        parser = expat.ParserCreate()
+        parser.buffer_text = True
+        parser.XmlDeclHandler = self._declare
+        parser.StartDoctypeDeclHandler = self._refuse_doctype
+        parser.EntityDeclHandler = self._refuse_doctype
+        parser.StartElementHandler = self._start
+        parser.EndElementHandler = self._end
+        parser.CharacterDataHandler = self._add
+        try:
+            parser.Parse(document, True)
+        except expat.ExpatError as error:
+            raise CallbackRefused(self._check, f"no well-formed XML: {error}") from error
+
+    def _declare(self, _version: str, encoding: str | None, _standalone: int) -> None:
+        if encoding is not None and encoding.lower() != "utf-8":
             self._refuse("declares an encoding other than UTF-8")
 
-    def refuse_doctype(self, *_: object) -> None:
+    def _refuse_doctype(self, *_: object) -> None:
         self._refuse("has a DOCTYPE or an entity declaration")
 
-    def started(self, name: str, attributes: dict[str, str]) -> None:  # noqa: ARG002 - expat's signature
+    def _start(self, _name: str, _attributes: dict[str, str]) -> None:
         self._depth += 1
         self._elements += 1
         if self._depth > MAX_DEPTH or self._elements > MAX_ELEMENTS:
@@ -76,11 +80,11 @@ class _Reader:
         if self._depth == 2:
             self._text = []
 
-    def text(self, data: str) -> None:
+    def _add(self, text: str) -> None:
         if self._depth == 2:
-            self._text.append(data)
+            self._text.append(text)
 
-    def ended(self, name: str) -> None:
+    def _end(self, name: str) -> None:
         if self._depth == 2:
             self.children.append(Child(name, "".join(self._text), self._is_leaf))
         self._depth -= 1
