@@ -15,11 +15,13 @@ from typing import NamedTuple
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = "wxsync"
 FLOORS = {  # imports go down only
-    "ground": "version errors options config clock store log metrics", "http1": "http1", "remote": "remote",
-    "wecom": "wecom", "jobs": "jobs", "web": "web", "daemon": "daemon", "sandbox": "sandbox", "cli": "cli"}
+    "ground": "version errors options config clock store log logfile loglayout redaction metrics",
+    "http1": "http1", "remote": "remote", "wecom": "wecom", "jobs": "jobs", "web": "web",
+    "daemon": "daemon", "sandbox": "sandbox", "cli": "cli"}
 FLOOR = {part: floor for floor, parts in FLOORS.items() for part in parts.split()}
 PURE = {
-    "version", "errors",
+    "version", "errors", "options", "redaction",
+    "config.checks", "config.dotenv", "config.environment", "config.given", "config.ini",
     "wecom.crypto", "wecom.document", "wecom.envelope", "wecom.refusal", "wecom.splitting",
     "jobs.job", "store.records",  # the values that the store and the jobs exchange
     "remote.exchange",  # the request and answer that the pure clients speak of

@@ -1,0 +1,1 @@
+"""Loading, reporting and documenting the settings."""
