@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import threading
 import time
 from collections.abc import Callable, Iterable
 
@@ -57,6 +58,12 @@ class WeCom:
         """Show a text in the member's chat, deliver it, and mark the bubble as sent or failed."""
         return self._send(self.text(member, content), content)
 
+    def start_text(self, member: str, content: str) -> Entry:
+        """As send_text, but return the bubble at once and deliver in a thread of its own."""
+        push, entry = self._show(self.text(member, content), content)
+        threading.Thread(target=self._carry, args=(push, entry), daemon=True).start()
+        return entry
+
     def send_link(self, member: str, url: str, title: str = "分享的链接") -> Delivery:
         """Share a link to the app."""
         fields = {"Title": title, "Description": title, "Url": url, "PicUrl": ""}
@@ -108,7 +115,12 @@ class WeCom:
         return pushes.message(self.identity, member, int(self._now()), kind, fields)
 
     def _send(self, push: Push, shown: str) -> Delivery:
-        entry = self.chats.add(push.member, "member", shown, state="sending", kind=push.kind)
+        return self._carry(*self._show(push, shown))
+
+    def _show(self, push: Push, shown: str) -> tuple[Push, Entry]:
+        return push, self.chats.add(push.member, "member", shown, state="sending", kind=push.kind)
+
+    def _carry(self, push: Push, entry: Entry) -> Delivery:
         delivery = self.deliver(push)
         self.chats.settle(push.member, entry.number, "sent" if delivery.is_accepted else "failed")
         return delivery

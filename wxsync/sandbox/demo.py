@@ -1,0 +1,227 @@
+"""The demo: stand-ins and a real daemon as separate processes, and a chat with it, in the browser or printed.
+
+Floor: sandbox.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import select
+import shutil
+import signal
+import tempfile
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TextIO, cast
+
+from wxsync.sandbox.children import Child
+from wxsync.sandbox.conversation import Conversation, Unreachable
+from wxsync.sandbox.stand_ins import Settings, ini
+from wxsync.sandbox.verdict import FAILED, exit_status
+from wxsync.sandbox.wecom.chats import Entry
+
+START_S, ANSWER_S, DRAIN_S = 30.0, 300.0, 15.0
+# The environment wins over the file, so a TOKEN or PORT of the shell would change the demo: children get only these.
+# COVERAGE_ is there for measured runs.
+KEPT_NAMES, KEPT_PREFIXES = ("PATH", "HOME", "LANG", "TZ", "TMPDIR"), ("LC_", "PYTHON", "COVERAGE_")
+OVERRIDES: Settings = {"github": {"poll": "0.5"}, "log": {"level": "info"}}
+SIMULATED = "企业微信、GitHub、QingStor 都由本机替身扮演；GitHub 的工作流运行是模拟的，没有真正拷贝镜像。"
+
+
+class Ended(Exception):
+    """The demo cannot go on; the text is for the operator, empty when the operator ended it."""
+
+
+def run(
+    message: str | None, *, python: str, entry: Path, out: TextIO, environ: Mapping[str, str],
+    page: str = "127.0.0.1:0", answer_s: float = ANSWER_S,
+) -> int:
+    """Run the demo; return 0, 1 (failed, refused, broken off) or 3 (partly).
+
+    With a message: send it, print the chat until the final answer. Without: serve the chat page until SIGINT, SIGTERM.
+    python, entry: interpreter and wxsyncd.py for the children. To be called from the main thread.
+    """
+    stop = threading.Event()
+    before = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGINT, signal.SIGTERM)}
+    room = Path(tempfile.mkdtemp(prefix="wxsync-demo-"))
+    demo = _Demo(room, stop, out)
+    status = FAILED
+    try:
+        conversation = demo.start(python, entry, page, _environment(environ, entry))
+        status = demo.chat_on_page() if message is None else demo.send(conversation, message, answer_s)
+    except Ended as end:
+        demo.say(str(end) or "已中断。")
+        status = 0 if message is None and not str(end) else FAILED
+    finally:
+        status = demo.end() or status
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if status == 0:
+        shutil.rmtree(room, ignore_errors=True)
+    else:
+        demo.say(f"日志和状态保留在 {room}")
+    return status
+
+
+class _Demo:
+    """One demo: its directory, its two children, and what is told to the operator."""
+
+    def __init__(self, room: Path, stop: threading.Event, out: TextIO) -> None:
+        self._room = room
+        self._stop = stop
+        self._out = out
+        self._stand_ins: Child | None = None
+        self._daemon: Child | None = None
+        self._page = ""
+
+    def say(self, text: str) -> None:
+        """Print for the operator."""
+        print(text, file=self._out, flush=True)
+
+    def start(self, python: str, entry: Path, page: str, env: dict[str, str]) -> Conversation:
+        """Start both processes and introduce them to each other."""
+        self.say(f"正在启动演示：{SIMULATED}")
+        self._stand_ins = Child(
+            "替身", [python, "-m", "wxsync.sandbox", "--until-stdin-ends", "--page", page],
+            log=self._room / "sandbox.log", cwd=self._room, env=env, is_spoken_with=True)
+        told = json.loads(self._first_line(self._stand_ins))
+        self._page = told["chat"]
+        config = self._write_config(told["settings"])
+        self._daemon = Child("守护进程", [python, str(entry), "--config", str(config)],
+                             log=self._room / "wxsyncd.log", cwd=self._room, env=env)
+        self._stand_ins.tell(f"guard {self._daemon.pid}")
+        self.say(f"守护进程的日志：{self._daemon.log}（演示成功结束后删除）")
+        port = self._wait_ready(self._daemon)
+        conversation = Conversation(self._page)
+        try:
+            conversation.set_callback(f"http://127.0.0.1:{port}/wechat/callback", 10.0)
+        except Unreachable as cause:
+            raise Ended(f"回调 URL 验证失败：{cause}\n{self._daemon.tail()}") from cause
+        self.say(f"回调 URL 验证通过：http://127.0.0.1:{port}/wechat/callback")
+        return conversation
+
+    def chat_on_page(self) -> int:
+        """Wait until the operator ends the demo."""
+        self.say(f"\n打开聊天页面：  {self._page}\n\n按 Ctrl-C 结束。")
+        while not self._stop.wait(0.3):
+            self._check()
+        self.say("\n正在结束……")
+        return 0
+
+    def send(self, conversation: Conversation, message: str, answer_s: float) -> int:
+        """Send the message and print the chat until its final answer; return what that means."""
+        try:
+            return self._follow(conversation, conversation.send(message), answer_s)
+        except Unreachable as cause:
+            self._check()
+            raise Ended(f"替身没有应答：{cause}") from cause
+
+    def end(self) -> int:
+        """End the children, the daemon first; return 1 when the stand-ins complain, e.g. about a leaked token."""
+        if self._daemon:
+            self._daemon.end(DRAIN_S)
+        if self._stand_ins:
+            if self._daemon:
+                self._stand_ins.tell(f"forget {self._daemon.pid}")
+            self._stand_ins.hang_up()
+            if self._stand_ins.end(5.0, terminate=False):
+                self.say(f"替身出错：\n{self._stand_ins.tail()}")
+                return FAILED
+        return 0
+
+    def _follow(self, conversation: Conversation, number: int, answer_s: float) -> int:
+        deadline, version, printed = time.monotonic() + answer_s, -1, number - 1
+        while time.monotonic() < deadline:
+            self._check()
+            chat = conversation.wait(version, 1)
+            version = chat.version
+            for entry in (entry for entry in chat.entries if entry.number > printed):
+                self._print(entry)
+                printed = entry.number
+            mine = next(entry for entry in chat.entries if entry.number == number)
+            if mine.state == "failed":
+                raise Ended(f"消息没有送达：守护进程没有应答 200。\n{self._tail()}")
+            status = exit_status([entry.text for entry in chat.entries if entry.is_answer and entry.number > number])
+            if status is not None:
+                return status
+        raise Ended(f"{answer_s:.0f} 秒内没有等到最终回答。\n{self._tail()}")
+
+    def _print(self, entry: Entry) -> None:
+        who = "镜像同步助手" if entry.is_answer else "我"
+        at = time.strftime("%H:%M:%S", time.localtime(entry.time))
+        self.say(f"\n—— {who}  {at} ——\n{entry.text}")
+
+    def _first_line(self, child: Child) -> bytes:
+        line = b""
+        while not line.endswith(b"\n"):
+            self._check()
+            if select.select([child.answers], [], [], 0.2)[0]:
+                line += os.read(child.answers.fileno(), 1 << 16)
+        return line
+
+    def _write_config(self, told: Settings) -> Path:
+        state = self._room / "state"
+        state.mkdir(mode=0o700)
+        settings: Settings = {
+            "server": {"listen": "127.0.0.1:0=bot", "admin_listen": "127.0.0.1:0", "state_dir": str(state)}, **told}
+        for section, options in OVERRIDES.items():
+            settings[section] = {**settings.get(section, {}), **options}
+        path = self._room / "wxsync.conf"
+        path.touch(mode=0o600)
+        path.write_text(ini(settings), encoding="utf-8")
+        return path
+
+    def _wait_ready(self, daemon: Child) -> int:
+        """Return the bot's port once the daemon listens and is healthy."""
+        deadline = time.monotonic() + START_S
+        while time.monotonic() < deadline:
+            self._check()
+            port = _bot_port(self._room / "state" / "listeners.json", daemon.pid)
+            if port and _is_healthy(port):
+                return port
+            self._stop.wait(0.05)
+        raise Ended(f"守护进程 {START_S:.0f} 秒内没有就绪，它的日志：\n{daemon.tail()}")
+
+    def _check(self) -> None:
+        """Raise Ended when the operator wants to stop or a child died."""
+        if self._stop.is_set():
+            raise Ended("")
+        for child in (self._stand_ins, self._daemon):
+            if child and child.status is not None:
+                raise Ended(f"{child.name}意外退出（状态 {child.status}），最后的日志：\n{child.tail()}")
+
+    def _tail(self) -> str:
+        return f"守护进程最后的日志：\n{self._daemon.tail()}" if self._daemon else ""
+
+
+def _environment(environ: Mapping[str, str], entry: Path) -> dict[str, str]:
+    kept = {name: value for name, value in environ.items() if name in KEPT_NAMES or name.startswith(KEPT_PREFIXES)}
+    own = [str(entry.parent), str(entry.parent / "vendor")]
+    kept["PYTHONPATH"] = os.pathsep.join([*own, *filter(None, [environ.get("PYTHONPATH", "")])])
+    return kept
+
+
+def _bot_port(path: Path, pid: int) -> int:
+    """Return the port of the daemon's bot listener, 0 while that file is not there or is another process's."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return 0
+    if value.get("pid") != pid:
+        return 0
+    return next((cast(int, one["port"]) for one in value["listeners"] if one["part"] in ("bot", "all")), 0)
+
+
+def _is_healthy(port: int) -> bool:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2.0)
+    try:
+        connection.request("GET", "/health")
+        return connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
