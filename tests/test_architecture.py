@@ -20,7 +20,7 @@ FLOORS = {  # imports go down only
     "daemon": "daemon", "sandbox": "sandbox", "cli": "cli"}
 FLOOR = {part: floor for floor, parts in FLOORS.items() for part in parts.split()}
 PURE = {
-    "version", "errors", "options", "redaction",
+    "version", "errors", "http1", "options", "redaction",
     "config.checks", "config.dotenv", "config.environment", "config.given", "config.ini",
     "wecom.crypto", "wecom.document", "wecom.envelope", "wecom.refusal", "wecom.splitting",
     "jobs.job", "store.records",  # the values that the store and the jobs exchange
