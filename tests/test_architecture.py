@@ -24,7 +24,8 @@ PURE = {
     "config.checks", "config.dotenv", "config.environment", "config.given", "config.ini",
     "wecom.crypto", "wecom.document", "wecom.envelope", "wecom.refusal", "wecom.splitting",
     "jobs.job", "store.records",  # the values that the store and the jobs exchange
-    "jobs.command", "jobs.links", "jobs.platform", "jobs.reasons", "jobs.reference", "jobs.words",
+    "jobs.command", "jobs.destination", "jobs.imagelist", "jobs.links", "jobs.platform", "jobs.reasons",
+    "jobs.reference", "jobs.words",
     "remote.exchange",  # the request and answer that the pure clients speak of
     "remote.address", "remote.url",
 }  # a package name stands for all its modules

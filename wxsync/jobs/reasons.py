@@ -31,3 +31,10 @@ NO_WORD = "不是镜像名；只发送镜像，前后不要有别的文字"
 DIGITS_ONLY = "镜像名不能只有数字；前面要写仓库或命名空间"
 PLATFORM_APART = "平台没有连在选项上；多个平台用英文逗号连接，中间不加空格"
 NO_ARROW = "to 不是箭头；写成 镜像 -> 名称:标签"
+
+# Destinations; each takes what the braces name.
+NAME_TAKEN = "目标名称 {name} 已属于 {holder}；请换一个名称"
+WRITTEN_BY_OTHER = "目标 {name}:{tag} 已由 {holder} 写入；请换一个标签"
+TWICE_IN_MESSAGE = "目标 {name}:{tag} 与这条消息里前面的镜像相同；请写成 镜像 -> 名称:标签，另起一个"
+NO_NAME_LEFT = "可用的目标名称都已属于别的镜像；请写成 镜像 -> 名称:标签，另起一个"
+DESTINATION_TOO_LONG = "目标名称或标签太长（名称最多 255 个字符，标签最多 128 个）；请写成 镜像 -> 名称:标签，另起一个"
