@@ -22,7 +22,8 @@ FLOOR = {part: floor for floor, parts in FLOORS.items() for part in parts.split(
 PURE = {
     "version", "errors", "http1", "options", "redaction",
     "config.checks", "config.dotenv", "config.environment", "config.given", "config.ini",
-    "wecom.crypto", "wecom.document", "wecom.envelope", "wecom.refusal", "wecom.splitting",
+    "wecom.crypto", "wecom.document", "wecom.envelope", "wecom.errcodes", "wecom.limiter", "wecom.refusal",
+    "wecom.splitting",
     "jobs.job", "store.records",  # the values that the store and the jobs exchange
     "jobs.command", "jobs.destination", "jobs.imagelist", "jobs.links", "jobs.platform", "jobs.reasons",
     "jobs.reference", "jobs.words",
