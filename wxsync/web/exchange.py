@@ -19,9 +19,12 @@ class Exchange(Account):
     """Given to a route, used by the one thread that serves it. The route answers once and then returns.
 
     keeps: whether the connection will stay after the answer; fixed when the answer's head is written.
+    breaks_off: the answer ended early, and only a reset can show that to the client.
     """
 
-    __slots__ = ("_clock", "_decoder", "_invited", "answered", "connection", "keeps", "may_keep", "request")
+    __slots__ = (
+        "_clock", "_decoder", "_invited", "answered", "breaks_off", "connection", "keeps", "may_keep", "request",
+    )  # fmt: skip
 
     def __init__(self, connection: Connection, head: RequestHead, clock: Clock, *, may_keep: bool) -> None:
         Account.__init__(self, connection.peer, connection.begun, head)
@@ -30,6 +33,7 @@ class Exchange(Account):
         self.may_keep = may_keep and head.keep_alive
         self.keeps = False
         self.answered = False
+        self.breaks_off = False
         self._clock = clock
         self._invited = not head.expects_continue
         self._decoder: Decoder | None = None

@@ -94,11 +94,14 @@ class Lobby:
             self._lingering[connection.fd] = connection
         self._arm(connection)
 
-    def forget(self, connection: Connection) -> None:
-        """Close the connection."""
+    def forget(self, connection: Connection, *, reset: bool = False) -> None:
+        """Close the connection; with a reset when a plain end would look like the end of the answer."""
         with self._lock:
             self._open.pop(connection.fd, None)
-        connection.close()
+        if reset:
+            connection.reset()
+        else:
+            connection.close()
 
     def _arm(self, connection: Connection) -> None:
         try:

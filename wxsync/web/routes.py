@@ -53,7 +53,7 @@ class Router:
 
     def _answer_server_options(self, exchange: Exchange) -> None:
         """OPTIONS * asks about the server itself (RFC 9110 9.3.7)."""
-        exchange.answer(204, headers=(("Allow", ", ".join(self._methods)),))
+        exchange.answer(200, headers=(("Allow", ", ".join(self._methods)),))
 
 
 def _not_allowed(methods: tuple[str, ...]) -> Refusal:

@@ -164,5 +164,8 @@ class Service:
             if connection.buffer:
                 connection.begun = exchange.ended
             return True
-        self.lobby.linger(connection)
+        if exchange.breaks_off:
+            self.lobby.forget(connection, reset=True)
+        else:
+            self.lobby.linger(connection)
         return False
