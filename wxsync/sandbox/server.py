@@ -5,6 +5,7 @@ Floor: sandbox.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import socket
@@ -101,15 +102,13 @@ class Server:
         if self._listener is None:
             self._listener = _Listener((self._host, self.port), self)
             self.port = self._listener.server_address[1]
-            threading.Thread(target=self._listener.serve_forever, args=(0.05,), daemon=True).start()
+            threading.Thread(target=self._listener.serve_forever, daemon=True).start()
 
     def down(self) -> None:
         """Refuse connections and cut the open ones, until `up`."""
         listener, self._listener = self._listener, None
         if listener:
-            listener.shutdown()
-            listener.server_close()
-            listener.cut_connections()
+            listener.end()
 
     def close(self) -> None:
         """End for good; requests that hang are let go."""
@@ -176,16 +175,21 @@ class _Listener(socketserver.ThreadingMixIn, HTTPServer):
             self._open.discard(request)
         super().shutdown_request(request)
 
-    def cut_connections(self) -> None:
-        """End every connection, kept-alive ones too."""
+    def end(self) -> None:
+        """Stop listening and end every connection, kept-alive ones too."""
         self.is_closing = True
+        ending = threading.Thread(target=self.shutdown)
+        ending.start()
+        with contextlib.suppress(OSError):
+            # Wakes the loop that `shutdown` waits for; it would look up by itself only every half second.
+            self.socket.shutdown(socket.SHUT_RDWR)
+        ending.join()
+        self.server_close()
         with self._lock:
             connections = list(self._open)
         for connection in connections:
-            try:
+            with contextlib.suppress(OSError):  # its own thread or the client was faster
                 connection.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                continue  # its own thread or the client was faster
 
     def handle_error(self, request: object, client_address: object) -> None:
         """Show a stand-in's own error; a client that went away is none."""

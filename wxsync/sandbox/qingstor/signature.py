@@ -28,7 +28,7 @@ def string_to_sign(
     date = expires or ("" if "x-qs-date" in headers else headers.get("date", ""))
     content_type = "" if expires else headers.get("content-type", "")
     signed = sorted((name, value) for name, value in query if name in SUB_RESOURCES)
-    resource = f"/{bucket}" + (f"/{quote(key, safe='/~')}" if key else "")
+    resource = f"/{bucket}/{quote(key, safe='/~')}"
     if signed:
         resource += "?" + "&".join(f"{name}={value}" if value else name for name, value in signed)
     head = "\n".join((method, headers.get("content-md5", ""), content_type, date))

@@ -89,7 +89,7 @@ class Courier:
             return Attempt(None, b"", 0.0, "no callback URL is set")
         connection = http.client.HTTPConnection(url.hostname, url.port or 80, timeout=self._answer_within_s)
         try:
-            connection.request(method, f"{url.path}?{envelope.query}", body=envelope.body or None,
+            connection.request(method, f"{url.path or '/'}?{envelope.query}", body=envelope.body or None,
                                headers={"Content-Type": "text/xml", "User-Agent": "Mozilla/4.0"})
             answer = connection.getresponse()
             body = answer.read(1 << 16)
