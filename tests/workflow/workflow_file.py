@@ -15,11 +15,14 @@ HERE_DOCUMENT = re.compile(r"set -euo pipefail\npython3 -I - <<'PYTHON'\n(.*\n)P
 
 def read() -> dict[str, Any]:
     """Return the workflow as maps, lists and texts; every scalar is a text."""
-    lines = [line for line in PATH.read_text(encoding="utf-8").splitlines() if not re.match(r" *#|$", line)
-             or line.startswith(" " * 10)]  # inside a script, comments and blank lines count
-    value, rest = _block(lines, 0)
+    value, rest = _block(_skip(PATH.read_text(encoding="utf-8").splitlines()), 0)
     assert not rest, rest[:3]
     return value
+
+
+def _skip(lines: list[str]) -> list[str]:
+    """Drop the blank lines and comments before the next entry."""
+    return lines[next((n for n, line in enumerate(lines) if not re.match(" *#| *$", line)), len(lines)):]
 
 
 def _block(lines: list[str], indent: int) -> tuple[Any, list[str]]:
@@ -35,16 +38,17 @@ def _block(lines: list[str], indent: int) -> tuple[Any, list[str]]:
         key, value, lines = match[1].strip('"'), match[2] or "", lines[1:]
         if value == "|":
             found[key], lines = _script(lines, indent + 2)
-        elif value or not (lines and lines[0].startswith(" " * (indent + 2))):
+        elif value or not _skip(lines)[:1] or not _skip(lines)[0].startswith(" " * (indent + 2)):
             found[key] = {} if value == "{}" else value.strip('"')
         else:
-            found[key], lines = _block(lines, indent + 2)
+            found[key], lines = _block(_skip(lines), indent + 2)
+        lines = _skip(lines)
     return found, lines
 
 
 def _script(lines: list[str], indent: int) -> tuple[str, list[str]]:
     end = next((n for n, line in enumerate(lines) if line and not line.startswith(" " * indent)), len(lines))
-    return "".join(line[indent:] + "\n" for line in lines[:end]), lines[end:]
+    return "\n".join(line[indent:] for line in lines[:end]).rstrip("\n") + "\n", lines[end:]
 
 
 def shell(job: str) -> str:
