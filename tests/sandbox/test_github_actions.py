@@ -9,6 +9,7 @@ import pytest
 
 from tests.support.github_client import Client
 from tests.support.plain_client import call
+from wxsync.sandbox.github.loghost import MAX_LINKS
 from wxsync.sandbox.github.runs import Pace
 from wxsync.sandbox.github.stand_in import GitHub, TokenLeaked
 from wxsync.sandbox.github.workflow import NO_SUCH, Verdict
@@ -191,6 +192,12 @@ def test_a_log_is_not_there_while_the_job_runs_and_its_link_dies(github, client,
     assert call(link.port, "GET", f"{link.path}?{link.query}").status == 200
     now.move(60)
     assert call(link.port, "GET", f"{link.path}?{link.query}").status == 403
+
+
+def test_the_log_host_keeps_its_newest_links(github):
+    links = [github.logs.link("text") for _ in range(MAX_LINKS + 1)]
+    assert [call(github.logs.server.port, "GET", link.partition("/job")[1] + link.partition("/job")[2]).status
+            for link in (links[0], links[1], links[-1])] == [403, 200, 200]
 
 
 def test_a_token_at_the_log_host_fails_the_test(now):

@@ -45,6 +45,7 @@ def test_a_token_stays_the_same_during_its_life_and_then_expires(wecom, now):
 
 @pytest.mark.parametrize("errcode", [40014, 42001])
 def test_a_token_can_be_voided_early(wecom, errcode):
+    wecom.api.void_token(errcode)
     token = get_token(wecom)["access_token"]
     wecom.api.void_token(errcode)
     assert send(wecom, token=token)["errcode"] == errcode

@@ -51,7 +51,7 @@ def run(
     demo = _Demo(room, stop, out)
     status = FAILED
     try:
-        conversation = demo.start(python, entry, page, _environment(environ, entry))
+        conversation = demo.start(python, entry, page, _environment(environ))
         status = demo.chat_on_page() if message is None else demo.send(conversation, message, answer_s)
     except Ended as end:
         demo.say(str(end) or "已中断。")
@@ -125,10 +125,11 @@ class _Demo:
         if self._daemon:
             self._daemon.end(DRAIN_S)
         if self._stand_ins:
+            was_alive = self._stand_ins.status is None
             if self._daemon:
                 self._stand_ins.tell(f"forget {self._daemon.pid}")
             self._stand_ins.hang_up()
-            if self._stand_ins.end(5.0, terminate=False):
+            if self._stand_ins.end(5.0, terminate=False) and was_alive:
                 self.say(f"替身出错：\n{self._stand_ins.tail()}")
                 return FAILED
         return 0
@@ -198,9 +199,10 @@ class _Demo:
         return f"守护进程最后的日志：\n{self._daemon.tail()}" if self._daemon else ""
 
 
-def _environment(environ: Mapping[str, str], entry: Path) -> dict[str, str]:
+def _environment(environ: Mapping[str, str]) -> dict[str, str]:
     kept = {name: value for name, value in environ.items() if name in KEPT_NAMES or name.startswith(KEPT_PREFIXES)}
-    own = [str(entry.parent), str(entry.parent / "vendor")]
+    root = Path(__file__).resolve().parents[2]
+    own = [str(root), str(root / "vendor")]  # as wxsyncd.py has it
     kept["PYTHONPATH"] = os.pathsep.join([*own, *filter(None, [environ.get("PYTHONPATH", "")])])
     return kept
 

@@ -67,9 +67,10 @@ class Contents:
 
     def _commits(self, request: Request, _match: re.Match[str]) -> Answer:
         ref = request.arg("sha") or self._repository.default_branch
-        if self._repository.find(ref) is None:
-            raise Refusal(404, "Not Found")
-        history = [self._shown(commit) for commit in self._repository.history(ref, request.arg("path"))]
+        try:
+            history = [self._shown(commit) for commit in self._repository.history(ref, request.arg("path"))]
+        except KeyError as cause:
+            raise Refusal(404, "Not Found") from cause
         shown, headers = page(history, request, f"http://{request.headers.get('host', '')}")
         return json_answer(shown, headers=headers)
 

@@ -34,7 +34,8 @@ class Dispatching:
     """Knows the workflow file's state; tests set the attributes.
 
     details: "answer" (200 with the run's ids when asked), "ignore" (an older server: 204) or "refuse" (422 on the
-    unknown key). inputs: those that the workflow declares, None when it has no workflow_dispatch trigger.
+    unknown key). is_there: False answers 404. inputs: those that the workflow declares, None when it has no
+    workflow_dispatch trigger.
     """
 
     def __init__(self, repository: Repository, workflow_file: str, now: Callable[[], float]) -> None:
@@ -77,8 +78,6 @@ class Dispatching:
         return run
 
     def _check_workflow(self) -> None:
-        if not self.is_there:
-            raise Refusal(404, "Not Found")
         if not self.actions_enabled:
             raise Refusal(422, "Actions has been disabled for this repository.")
         if not self.is_enabled:

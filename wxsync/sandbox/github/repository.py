@@ -65,10 +65,13 @@ class Repository:
         return commit
 
     def history(self, ref: str, path: str = "") -> list[Commit]:
-        """Return the commits up to a branch's head or a commit, newest first, only those that touched the path."""
+        """Return the commits up to a branch's head or a commit, newest first, only those that touched the path.
+
+        KeyError when the ref names nothing.
+        """
         head = self.find(ref)
         if head is None:
-            return []
+            raise KeyError(ref)
         commits = self._branches[head.branch]
         until = commits[: 1 + next(place for place, commit in enumerate(commits) if commit.sha == head.sha)]
         return [commit for commit in reversed(until) if not path or path in commit.changed]
