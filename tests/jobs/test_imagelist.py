@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wxsync.errors import Bug
@@ -114,6 +114,7 @@ def test_a_block_lasts_to_the_next_one() -> None:
 
 
 @given(st.text() | st.text("a:1/->#= \nto", max_size=60), st.from_regex(r"[A-Za-z0-9._-]{1,64}", fullmatch=True))
+@settings(deadline=None)
 def test_any_list_is_read_and_takes_a_block(text: str, request_id: str) -> None:
     block = imagelist.block(request_id, LINES)
     longer = imagelist.append(text, block)

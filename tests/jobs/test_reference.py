@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from wxsync.jobs import reference
@@ -149,6 +149,7 @@ ANY = st.text() | st.text("aZ0.:/@-_ 镜／：sha256", max_size=60) | st.text("a
 
 
 @given(ANY)
+@settings(deadline=None)
 def test_any_text_is_a_reference_or_a_bad_one(text: str) -> None:
     try:
         found = reference.parse(text)
@@ -167,6 +168,7 @@ HOSTS = st.sampled_from(["", "docker.io/", "GHCR.io/", "localhost/", "a-b.c:5000
 
 
 @given(HOSTS, st.lists(PARTS, min_size=1, max_size=4), TAGS, st.booleans())
+@settings(deadline=None)
 def test_what_the_grammar_makes_is_read(host: str, parts: list[str], tag: str, has_digest: bool) -> None:
     assume(host or "." not in parts[0])  # a first part with a dot is a host
     found = reference.parse(f"{host}{'/'.join(parts)}:{tag}{'@sha256:' + HEX if has_digest else ''}")

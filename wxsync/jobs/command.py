@@ -157,12 +157,12 @@ def _without_mark(phrases: Sequence[Phrase]) -> Command:
     if len(phrases) == 1 and not phrases[0].targets:
         return Help(_proposal(phrases[0].value))
     images = [_image(phrase, (), "") for phrase in phrases]
-    found = [image for image in images if isinstance(image, ImageRequest) and image.destination is None]
+    found = [image for image in images if isinstance(image, ImageRequest)]
     return _sync(found) if found and len(found) == len(phrases) else Help()
 
 
 def _proposal(word: str) -> str | None:
-    if _DIGITS_ONLY.fullmatch(word) or word.lower() in _COMMANDS or "@" in word:
+    if _DIGITS_ONLY.fullmatch(word) or word.lower() in _COMMANDS:
         return None
     try:
         return reference.parse(word.rstrip("。").lower()).short
@@ -229,12 +229,16 @@ def _judge(line: Line, own_prefix: str) -> list[ImageRequest | BadItem]:
 
 def _with_proposals(results: list[ImageRequest | BadItem]) -> list[ImageRequest | BadItem]:
     """Propose the images of a line in place of the words around them, at the first word that can be no image."""
-    images = ", ".join(result.written for result in results if isinstance(result, ImageRequest))
+    images = ", ".join(map(_rendered, (result for result in results if isinstance(result, ImageRequest))))
     for at, result in enumerate(results):
         if isinstance(result, BadItem) and result.reason == reasons.NO_WORD:
             mended = replace(result, suggestion=images or None)
             return [*results[:at], mended, *results[at + 1 :]]
     return results
+
+
+def _rendered(image: ImageRequest) -> str:
+    return f"--platform={','.join(image.platforms)} {image.written}" if image.platforms else image.written
 
 
 def _image(phrase: Phrase, platforms: tuple[str, ...], own_prefix: str) -> ImageRequest | BadItem:

@@ -13,6 +13,7 @@ _START = re.compile(r"(https?)[:：][/／]{2}", re.IGNORECASE | re.ASCII)
 _UNPRINTABLE = re.compile(r"[\x00-\x20\x7f-\x9f]")
 _HOST = re.compile(r"\[[0-9A-Fa-f:.]+\]|[^\"<>\\^`{|}%\[\]:]+")
 _PORT = re.compile(r"[0-9]{1,5}")
+_AUTHORITY_START = re.compile(r"[:：][/／]{2}")
 _AUTHORITY_END = re.compile(r"[/?#]")
 
 
@@ -57,10 +58,12 @@ def image_shown(link: str) -> str | None:
 
 def masked(text: str) -> str:
     """Return a text with the user and password of its link struck out, fit for chat and log."""
-    start, slashes, rest = text.partition("//")
-    authority = _AUTHORITY_END.split(rest, maxsplit=1)[0]
+    start = _AUTHORITY_START.search(text)
+    if start is None:
+        return text
+    authority = _AUTHORITY_END.split(text[start.end() :], maxsplit=1)[0]
     _, sign, host = authority.rpartition("@")
-    return f"{start}{slashes}***@{host}{rest[len(authority) :]}" if slashes and sign else text
+    return f"{text[: start.end()]}***@{host}{text[start.end() + len(authority) :]}" if sign else text
 
 
 def _authority(link: str) -> str:

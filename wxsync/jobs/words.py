@@ -28,7 +28,7 @@ _FOLD = str.maketrans("：／", ":/")
 _PREFIX = re.compile(
     r"docker +pull(?=[ #]|$)|image[:：](?=[ #]|$|[^ ,，、;；#:：/／]+[:：/／])", re.IGNORECASE | re.ASCII
 )
-_DOCKER_COMMAND = re.compile(r"docker +(?!pull(?: |$))[a-z-]+(?= |$)", re.IGNORECASE | re.ASCII)
+_DOCKER_COMMAND = re.compile(r"docker +[a-z-]+(?= |$)", re.IGNORECASE | re.ASCII)
 
 # Each alternative begins with another character or ends before the next one may begin: no match is tried twice.
 # The commas of a link, of a platform list and of an option's value belong to it.
@@ -40,11 +40,11 @@ _TOKEN = re.compile(
     | (?P<arrow>-{1,3}>|=>|→)
     | (?P<link>(?i:https?)[:：][/／]{2}[^\ ，、；]*)
     | (?P<platform>--platform(?:=|\ +(?!-)|(?=[\ ,，、;；\#]|$))
-                     [^\ ，、;；\#]*(?:[，、;；](?:linux|windows)/[^\ ，、;；\#]*)*)
+                     [^\ ，、;；\#]*(?:[，、;；](?:linux|windows)[/／][^\ ，、;；\#]*)*)
     | (?P<option>(?:--?|[–—])[A-Za-z][^\ ，、;；\#]*)
     | (?P<image>(?:(?!-{1,3}>|=>|→)[^\ ,，、;；\#])+)
     """,
-    re.VERBOSE,
+    re.VERBOSE | re.ASCII,
 )
 
 
@@ -110,7 +110,7 @@ def _phrases(line: str, tokens: list[re.Match[str]]) -> list[Phrase]:
             at = _chain_end(tokens, first)
             phrases.append(_image(line, tokens, first, at))
         elif kind == "platform":
-            value = token[0][len("--platform") :].lstrip("= ")
+            value = fold(token[0][len("--platform") :].lstrip("= "))
             phrases.append(Phrase(PLATFORM, token[0].rstrip(" "), value))
         elif kind in ("link", "option"):
             written = token[0].rstrip(",;")
