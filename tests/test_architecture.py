@@ -21,7 +21,8 @@ FLOORS = {  # imports go down only
 FLOOR = {part: floor for floor, parts in FLOORS.items() for part in parts.split()}
 PURE = {
     "version", "errors", "http1", "options", "redaction",
-    "config.checks", "config.dotenv", "config.environment", "config.given", "config.ini",
+    "config.checks", "config.dotenv", "config.environment", "config.generate", "config.given", "config.ini",
+    "config.report",
     "wecom.crypto", "wecom.document", "wecom.envelope", "wecom.errcodes", "wecom.limiter", "wecom.refusal",
     "wecom.splitting",
     "jobs.job", "store.records",  # the values that the store and the jobs exchange

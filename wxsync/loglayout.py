@@ -94,7 +94,7 @@ def _cut(text: str) -> str:
 
 def _quoted(value: object) -> str:
     if value is None or isinstance(value, bool):
-        return str(value).lower()
+        return json.dumps(value)
     text = str(value)
     escaped = _escaped(text)
     if escaped == text and _BARE.fullmatch(text):

@@ -44,8 +44,8 @@ def read_variables(variables: Mapping[str, Variable], findings: Findings) -> Non
             option = _OWN_NAMES[name]
             layer[option.key] = Given(option, variable.text, variable.place, variable.is_literal)
         elif name.startswith(PREFIX):
-            near = nearest(name, _OWN_NAMES)
-            mend = f"是不是 {near}？" if near else "名字是 WXSYNC_节_选项，见 docs/configuration.md"
+            near = nearest(name[len(PREFIX):], (known[len(PREFIX):] for known in _OWN_NAMES))
+            mend = f"是不是 {PREFIX}{near}？" if near else "名字是 WXSYNC_节_选项，见 docs/configuration.md"
             findings.problems.append(ConfigError("没有这个选项", where=variable.place, mend=mend))
     findings.layers.append(layer)
     listen = BY_KEY["server.listen"]

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 
 from wxsync.errors import ConfigError
+from wxsync.options import kinds
 from wxsync.options.settings import OPTIONS, TITLES
 from wxsync.options.table import Option
 
@@ -15,6 +16,8 @@ BY_KEY: dict[str, Option] = {option.key: option for option in OPTIONS}
 _SHOWN = 80  # characters of a value in an error
 _PLACEHOLDER = re.compile(
     r"your[_-].*|(?:ww|wx|gh[a-z]_|github_pat_)?x{4,}|<.*>|(?:你的|您的).*", re.IGNORECASE | re.ASCII | re.DOTALL)
+_NAME = re.compile(r"[a-z_][a-z0-9_.-]{0,30}", re.ASCII)
+_USERINFO = re.compile(r"://[^\s/@]{1,512}@")
 _BORDERS = re.compile(r"://|[/=@,\s]")
 
 
@@ -36,7 +39,7 @@ class Given:
     @property
     def is_placeholder(self) -> bool:
         """Tell whether it still is an example's text, whole or in one of its parts."""
-        return any(_PLACEHOLDER.fullmatch(part) for part in _BORDERS.split(self.text) if part)
+        return any(_PLACEHOLDER.fullmatch(part) for part in (self.text.strip(), *_BORDERS.split(self.text)))
 
 
 @dataclass
@@ -58,8 +61,9 @@ class Findings:
 
 
 def printable(text: str) -> str:
-    """Return a short form for one line of output: no control character, no line end."""
+    """Return a short form for one line of output: no control character, no line end, no user and password of a URL."""
     one_line = ", ".join(part.strip() for part in text.split("\n") if part.strip())
+    one_line = _USERINFO.sub("://…@", one_line[:kinds.MAX_TEXT])
     cut = one_line if len(one_line) <= _SHOWN else one_line[:_SHOWN] + "…"
     return "".join(character if character.isprintable() else "\ufffd" for character in cut)
 
@@ -71,7 +75,9 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 def unknown_option(place: str, section: str, name: str) -> ConfigError:
     """Return the problem of a section or option that does not exist, with the nearest one that does; no value in it."""
-    where = f"{place} [{printable(section)}] {printable(name)}"
+    # A line that holds a value only, such as a key pasted alone, looks like a name: it is not repeated.
+    shown = name if _NAME.fullmatch(name) or not name else "…"
+    where = f"{place} [{printable(section)}] {shown}".rstrip()
     if section not in TITLES:
         near = nearest(section.lower(), TITLES)
         mend = f"是不是 [{near}]？" if near else f"节只有：{'、'.join(TITLES)}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,18 +17,26 @@ from wxsync.options.addresses import Listener, read_port
 from wxsync.options.settings import OPTIONS, TITLES, Settings
 from wxsync.options.table import Option
 
+_LINE = re.compile(r"(\S+):([0-9]{1,9})(?: |$)", re.ASCII)
+
 
 class ConfigErrors(ConfigError):
     """All problems of the configuration; its text has a line for each."""
 
     def __init__(self, problems: Iterable[ConfigError], sources: Iterable[str]) -> None:
-        self.problems = tuple(problems)
+        self.problems = tuple(sorted(problems, key=_place))
         self.sources = tuple(sources)
         super().__init__(f"配置有 {len(self.problems)} 处错误")
 
     def __str__(self) -> str:
         read = "；".join(self.sources) or "没有找到任何配置"
         return "\n".join([f"{self.what}（读取了：{read}）", *(f"  {problem}" for problem in self.problems)])
+
+
+def _place(problem: ConfigError) -> tuple[bool, str, int]:
+    """Order problems by file and line, those without a line last."""
+    match = _LINE.match(problem.where[:1000])
+    return (False, match[1], int(match[2])) if match else (True, "", 0)
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,11 @@ class Surroundings:
     default_file: str = DEFAULT_FILE
 
 
+def surroundings(environ: Mapping[str, str], *, is_root: bool) -> Surroundings:
+    """Return those of this process; without $HOME (a system service) the home directory is the root."""
+    return Surroundings(environ, Path.cwd(), Path(environ.get("HOME") or "/"), is_root)
+
+
 def read_all(config_file: str | None, env_file: str | None, around: Surroundings) -> Findings:
     """Read every source, weakest first; what cannot be read is a problem in the result, never an exception."""
     findings = Findings()

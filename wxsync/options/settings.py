@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from wxsync.options import sections
 from wxsync.options.table import Option, options_of
@@ -70,11 +70,11 @@ class Settings:
 
     def secrets(self) -> tuple[str, ...]:
         """Return every text that no log or page may show, as written and as decoded."""
-        plain = (self.value(option) for option in OPTIONS if option.row.secret)
-        found = [text for text in plain if isinstance(text, str) and "://" not in text]
+        hidden = (option for option in OPTIONS if option.row.secret and option.key != "egress.proxy_url")
+        found = [value for value in map(self.value, hidden) if isinstance(value, str)]
         found += [password for _, _, password in self.registry.source_auth]
-        userinfo = self.egress.proxy_url.partition("://")[2].rpartition("@")[0]
-        password = urlsplit(self.egress.proxy_url).password or ""
+        userinfo = self.egress.proxy_url.partition("://")[2].rpartition("@")[0]  # its host may be shown
+        password = userinfo.partition(":")[2]
         found += [userinfo, password, unquote(password)]
         return tuple(dict.fromkeys(text for text in found if text))
 
