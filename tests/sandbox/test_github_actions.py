@@ -100,8 +100,9 @@ def test_the_workflow_shows_itself(github, client):
 
 
 def test_the_block_is_read_at_exactly_the_given_commit(github, client, now):
-    run_id = client.sync("nginx -> nginx:latest")
+    commit = client.put_list("# request r1\nnginx -> nginx:latest\n").json()["commit"]["sha"]
     client.put_list("")
+    run_id = client.dispatch(inputs={"request_id": "r1", "commit": commit}).json()["workflow_run_id"]
     github.finish(run_id)
     assert [job["name"] for job in client.jobs(run_id)] == ["plan", "image 1 nginx"]
     lost = client.dispatch("r1").json()["workflow_run_id"]
