@@ -116,11 +116,11 @@ def test_transfer_encoding_from_a_1_0_client_is_refused() -> None:
 
 
 def test_sound_framing() -> None:
-    assert (get(HOST).length, get(HOST).chunked, get(HOST).has_body) == (None, False, False)
-    assert get(HOST, "CONTENT-length: 007").length == 7
-    assert not get(HOST, "Content-Length: 0").has_body
+    assert (get(HOST).fields.length, get(HOST).fields.chunked, get(HOST).fields.has_body) == (None, False, False)
+    assert get(HOST, "CONTENT-length: 007").fields.length == 7
+    assert not get(HOST, "Content-Length: 0").fields.has_body
     head = get(HOST, "Transfer-Encoding: \tChunked ")
-    assert (head.length, head.chunked, head.has_body) == (None, True, True)
+    assert (head.fields.length, head.fields.chunked, head.fields.has_body) == (None, True, True)
 
 
 @pytest.mark.parametrize("start, lines, keeps", [
@@ -134,18 +134,18 @@ def test_sound_framing() -> None:
     ("GET /a HTTP/1.0", ["Connection: keep-alive, close"], False),
 ])
 def test_keep_alive(start: str, lines: list[str], keeps: bool) -> None:
-    assert get(HOST, *lines, start=start).keep_alive is keeps
+    assert get(HOST, *lines, start=start).fields.keep_alive is keeps
 
 
 def test_expectation() -> None:
-    assert get(HOST, "Expect: 100-Continue").expects_continue
-    assert not get(HOST).expects_continue
-    assert not get("Expect: 100-continue", start="POST / HTTP/1.0").expects_continue
+    assert get(HOST, "Expect: 100-Continue").fields.expects_continue
+    assert not get(HOST).fields.expects_continue
+    assert not get("Expect: 100-continue", start="POST / HTTP/1.0").fields.expects_continue
 
 
 def test_fields_keep_order_and_repetition() -> None:
     head = get(HOST, "X-A: 1", "Cookie: c", "x-a:2 ", "X-A:\t1")
-    assert head.plain == [b"X-A: 1", b"Cookie: c", b"x-a:2 ", b"X-A:\t1"]
+    assert head.fields.plain == [b"X-A: 1", b"Cookie: c", b"x-a:2 ", b"X-A:\t1"]
     assert head.values(b"x-a") == [b"1", b"2", b"1"]
     assert head.values(b"host") == [b"h.example"]
     assert head.values(b"x-b") == []
@@ -157,13 +157,13 @@ def test_limits() -> None:
     with pytest.raises(Refusal) as section:
         get(HOST, "X: " + "a" * 400)
     assert (line.value.status, section.value.status) == (414, 431)
-    assert get(HOST, "X: " + "a" * 300).plain
+    assert get(HOST, "X: " + "a" * 300).fields.plain
     assert get(start="GET http://h/" + "a" * 178 + " HTTP/1.0").path
     many = b"GET / HTTP/1.0\r\n" + b"a:\r\n" * 1001 + b"\r\n"
     with pytest.raises(Refusal) as lines:
         parse_request(many, max_line=8192, max_fields=32768)
     assert lines.value.status == 431
-    assert len(parse_request(many.replace(b"a:\r\n", b"", 1), max_line=8192, max_fields=32768).plain) == 1000
+    assert len(parse_request(many.replace(b"a:\r\n", b"", 1), max_line=8192, max_fields=32768).fields.plain) == 1000
 
 
 @pytest.mark.parametrize("data, status", [

@@ -1,18 +1,15 @@
-"""Rewrite heads on their way through a gateway: hop-by-hop fields out, Host, Via and X-Forwarded-* in.
-
-Floor: http1, pure.
-"""
+"""Write a request's head for the next hop: hop-by-hop fields out, Via and X-Forwarded-* in. Floor: http1, pure."""
 
 from __future__ import annotations
 
 import re
+from functools import lru_cache
+from typing import NamedTuple
 
-from wxsync.http1.grammar import list_items
-from wxsync.http1.request import RequestHead
-from wxsync.http1.response import ResponseHead
+from wxsync.http1.fields import REMEMBERED, SMALL_BLOCK, Special, list_items, nominated, without
+from wxsync.http1.request import Fields, RequestHead, parse_fields
 
-HARMLESS_OPTIONS = {b"close", b"keep-alive", b"te", b"upgrade"}  # they name no field that would go on anyway
-CHUNKED_LINE = b"Transfer-Encoding: chunked\r\n"
+HOPS = re.compile(rb"[0-9]{1,9}")
 # "." or "..", plain or encoded, also between encoded slashes and before path parameters (some servers read "..;" so).
 DOT_PAIR = re.compile(rb"(?:\.|%2[eE]){2}")
 SEPARATORS = re.compile(rb"/|%2[fF]|\\|%5[cC]")
@@ -34,47 +31,47 @@ def leaves_prefix(rest: bytes) -> bool:
     return False
 
 
-def nominated(connection: list[bytes]) -> set[bytes]:
-    """Return the lower-case names of the fields that Connection declares to be for one hop (RFC 9110 7.6.1)."""
-    return {option.lower() for option in list_items(connection)} - HARMLESS_OPTIONS
+class Hop(NamedTuple):
+    """Where a request came from, and what it is told about that."""
+
+    peer: bytes  # the address of the client or of the proxy before us
+    is_trusted: bool  # its forwarding fields are kept and added to; of any other peer they are replaced
+    via: bytes  # our own name
 
 
-def _without(lines: list[bytes], names: set[bytes]) -> list[bytes]:
-    return [line for line in lines if line.partition(b":")[0].lower() not in names]
+def forwarded_fields(head: RequestHead, hop: Hop) -> bytes:
+    """Return what follows Host in the head for the next hop: field lines, framing, the empty line."""
+    if len(head.block) > SMALL_BLOCK or b"max-forwards" in head.fields.special:
+        return _forwarded(head.fields, head.method, head.minor, head.authority, hop)
+    return _known_forwarded(head.block, head.minor, head.authority, hop)
 
 
-def request_lines(head: RequestHead, *, peer: bytes, trusted: bool, via: bytes) -> bytes:
-    """Return the field lines to send on, without Host and framing, each with its CRLF.
-
-    From a trusted peer the forwarding fields are kept and added to; from any other they are replaced by what is seen
-    here. via is our own name.
-    """
-    plain, special = head.plain, head.special
-    if b"connection" in special:
-        names = nominated(special[b"connection"])
-        if names:
-            plain = _without(plain, names)
-            # Host and the framing are made anew for each hop, so naming them changes nothing.
-            special = {name: values for name, values in special.items() if name not in names}
-    before = special.get(b"via")
-    own_via = (b"1.1 " if head.minor else b"1.0 ") + via
-    lines = [
-        *plain,
-        *_forwarding(special, head.authority, peer, trusted=trusted),
-        b"Via: " + (b", ".join([*list_items(before), own_via]) if before else own_via),
-        b"",
-    ]
-    if b"max-forwards" in special:
-        lines[-1:-1] = [b"Max-Forwards: " + value for value in _hops(head.method, special[b"max-forwards"])]
-    return b"\r\n".join(lines)
+@lru_cache(REMEMBERED)
+def _known_forwarded(block: bytes, minor: int, authority: bytes, hop: Hop) -> bytes:
+    return _forwarded(parse_fields(block, minor), "", minor, authority, hop)
 
 
-def _forwarding(special: dict[bytes, list[bytes]], authority: bytes, peer: bytes, *, trusted: bool) -> list[bytes]:
-    if not trusted:
-        lines = [b"X-Forwarded-For: " + peer, b"X-Forwarded-Proto: http"]
+def _forwarded(fields: Fields, method: str, minor: int, authority: bytes, hop: Hop) -> bytes:
+    names = nominated(fields.special)
+    # Host and the framing are made anew for each hop, so naming them changes nothing.
+    special = {name: values for name, values in fields.special.items() if name not in names}
+    via_items = [*list_items(special.get(b"via", ())), (b"1.1 " if minor else b"1.0 ") + hop.via]
+    return b"\r\n".join([
+        *without(fields.plain, names),
+        *(b"Max-Forwards: " + value for value in _hops(method, special.get(b"max-forwards", []))),
+        *_forwarding(special, authority, hop),
+        b"Via: " + b", ".join(via_items),
+        *_framing(fields),
+        b"", b"",
+    ])
+
+
+def _forwarding(special: Special, authority: bytes, hop: Hop) -> list[bytes]:
+    if not hop.is_trusted:
+        lines = [b"X-Forwarded-For: " + hop.peer, b"X-Forwarded-Proto: http"]
         return [*lines, b"X-Forwarded-Host: " + authority] if authority else lines
     hosts = (authority,) if authority else ()
-    chain = [*list_items(special.get(b"x-forwarded-for", ())), peer]
+    chain = [*list_items(special.get(b"x-forwarded-for", ())), hop.peer]
     return [
         *(b"X-Real-IP: " + value for value in special.get(b"x-real-ip", ())),
         b"X-Forwarded-For: " + b", ".join(chain),
@@ -83,32 +80,21 @@ def _forwarding(special: dict[bytes, list[bytes]], authority: bytes, peer: bytes
     ]
 
 
+def _framing(fields: Fields) -> list[bytes]:
+    if fields.chunked:
+        return [b"Transfer-Encoding: chunked"]
+    return [] if fields.length is None else [b"Content-Length: %d" % fields.length]
+
+
 def hops_left(head: RequestHead) -> int | None:
     """Return Max-Forwards of an OPTIONS request, None when it has none that counts (RFC 9110 7.6.2)."""
-    values = head.special.get(b"max-forwards", ())
-    if head.method != "OPTIONS" or len(values) != 1 or not re.fullmatch(rb"[0-9]{1,9}", values[0]):
+    values = head.fields.special.get(b"max-forwards", ())
+    if head.method != "OPTIONS" or len(values) != 1 or not HOPS.fullmatch(values[0]):
         return None
     return int(values[0])
 
 
 def _hops(method: str, values: list[bytes]) -> list[bytes]:
-    if method == "OPTIONS" and len(values) == 1 and re.fullmatch(rb"[0-9]{1,9}", values[0]):
+    if method == "OPTIONS" and len(values) == 1 and HOPS.fullmatch(values[0]):
         return [b"%d" % max(0, int(values[0]) - 1)]
     return values
-
-
-def framing_line(head: RequestHead) -> bytes:
-    """Return the line that frames the body on the next hop, with its CRLF; none for no body."""
-    if head.chunked:
-        return CHUNKED_LINE
-    return b"" if head.length is None else b"Content-Length: %d\r\n" % head.length
-
-
-def response_lines(head: ResponseHead) -> bytes:
-    """Return status line and field lines to send back, without framing and Connection, each with its CRLF."""
-    plain = head.plain
-    if b"connection" in head.special:
-        names = nominated(head.special[b"connection"])
-        if names:
-            plain = _without(plain, names)
-    return b"\r\n".join([b"HTTP/1.1 " + head.status_text, *plain, b""])

@@ -7,15 +7,15 @@ that the repeated class does not hold, so they run in linear time.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 
 TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 # RFC 9110 5.5 calls CR, LF and NUL dangerous and the other control bytes invalid; only a tab is text.
 TEXT = rb"[\t\x20-\x7e\x80-\xff]*"
-FIELDS = rb"((?:" + TOKEN + rb":" + TEXT + rb"\r\n)*)"
+FIELDS = rb"(?:" + TOKEN + rb":" + TEXT + rb"\r\n)*"
 
-REQUEST_HEAD = re.compile(rb"(" + TOKEN + rb") ([\x21-\x7e\x80-\xff]+) HTTP/1\.([0-9])\r\n" + FIELDS + rb"\r\n")
-RESPONSE_HEAD = re.compile(rb"HTTP/1\.([0-9]) ([1-5][0-9][0-9])(?: (" + TEXT + rb"))?\r\n" + FIELDS + rb"\r\n")
+REQUEST_LINE = re.compile(rb"(" + TOKEN + rb") ([\x21-\x7e\x80-\xff]+) HTTP/1\.([0-9])")
+FIELD_BLOCK = re.compile(FIELDS)
+RESPONSE_HEAD = re.compile(rb"HTTP/1\.([0-9]) ([1-5][0-9][0-9])(?: (" + TEXT + rb"))?\r\n(" + FIELDS + rb")\r\n")
 FIELD_LINE = re.compile(TOKEN + rb":" + TEXT)
 VERSION = re.compile(rb"HTTP/([0-9])\.[0-9]")
 LENGTH = re.compile(rb"[0-9]{1,18}")
@@ -26,7 +26,3 @@ BARE_LF = re.compile(rb"(?:\A|[^\r])\n")
 
 HEAD_END = b"\r\n\r\n"
 
-
-def list_items(values: Iterable[bytes]) -> list[bytes]:
-    """Return the items of a comma-separated field, all its lines joined, without the empty ones (RFC 9110 5.6.1)."""
-    return [item for value in values for part in value.split(b",") if (item := part.strip(b" \t"))]

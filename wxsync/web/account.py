@@ -10,10 +10,14 @@ from wxsync.http1.request import RequestHead
 class Account:
     """Filled in while the request is served, by the thread that serves it; read only after `ended` is set."""
 
-    __slots__ = (
-        "began", "bytes_in", "bytes_out", "ended", "head", "peer", "reason", "reused", "status", "tries", "upstream",
-        "upstream_s",
-    )  # fmt: skip
+    # Defaults stand in the class: most requests leave most of them as they are, and each assignment costs time.
+    ended = 0.0
+    bytes_in = 0
+    bytes_out = 0
+    upstream = ""
+    upstream_s = 0.0  # from the first byte of the request until the answer's head
+    tries = 0
+    reused = False
 
     def __init__(self, peer: str, began: float, head: RequestHead | None, status: int = 0, reason: str = "") -> None:
         self.peer = peer
@@ -21,13 +25,6 @@ class Account:
         self.head = head  # None: it was not understood
         self.status = status  # 0: the client left before an answer
         self.reason = reason  # why an answer was made here and not by the upstream
-        self.ended = 0.0
-        self.bytes_in = 0
-        self.bytes_out = 0
-        self.upstream = ""
-        self.upstream_s = 0.0  # from the first try until the answer's head
-        self.tries = 0
-        self.reused = False
 
 
 class Recorder(Protocol):

@@ -109,6 +109,6 @@ class Duplex:
 
 def encoded(exchange: Exchange, block: bytes) -> bytes:
     """Return a block of the body as it goes on, with the last chunk when the body is at its end."""
-    if not exchange.request.chunked:
+    if not exchange.request.fields.chunked:
         return block
     return (chunk(block) if block else b"") + (chunk(b"") if exchange.body_is_read else b"")

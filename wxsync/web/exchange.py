@@ -22,23 +22,23 @@ class Exchange(Account):
     breaks_off: the answer ended early, and only a reset can show that to the client.
     """
 
-    __slots__ = (
-        "_clock", "_decoder", "_invited", "answered", "breaks_off", "connection", "keeps", "may_keep", "request",
-    )  # fmt: skip
+    keeps = False
+    answered = False
+    breaks_off = False
+    _decoder: Decoder | None = None
+    _invited = True
 
     def __init__(self, connection: Connection, head: RequestHead, clock: Clock, *, may_keep: bool) -> None:
         Account.__init__(self, connection.peer, connection.begun, head)
+        fields = head.fields
         self.connection = connection
         self.request = head
-        self.may_keep = may_keep and head.keep_alive
-        self.keeps = False
-        self.answered = False
-        self.breaks_off = False
+        self.may_keep = may_keep and fields.keep_alive
         self._clock = clock
-        self._invited = not head.expects_continue
-        self._decoder: Decoder | None = None
-        if head.has_body:
-            self._decoder = ChunkedDecoder() if head.chunked else LengthDecoder(head.length or 0)
+        if fields.has_body:
+            self._decoder = ChunkedDecoder() if fields.chunked else LengthDecoder(fields.length or 0)
+        if fields.expects_continue:
+            self._invited = False
 
     @property
     def method(self) -> str:
@@ -100,7 +100,8 @@ class Exchange(Account):
 
     def refuse_large_body(self, limit: int) -> None:
         """Refuse (413) a body whose declared length is over the limit, before a byte of it is read."""
-        if self.request.length is not None and self.request.length > limit:
+        length = self.request.fields.length
+        if length is not None and length > limit:
             raise Refusal(413, "declared body is too large")
 
     def body(self, limit: int) -> bytes:

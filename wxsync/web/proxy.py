@@ -7,7 +7,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import NamedTuple, Union
 
 from wxsync.clock import Clock
-from wxsync.http1.forwarding import framing_line, hops_left, leaves_prefix, request_lines
+from wxsync.http1.forwarding import Hop, forwarded_fields, hops_left, leaves_prefix
 from wxsync.http1.refusal import Refusal
 from wxsync.http1.request import RequestHead
 from wxsync.log import logger
@@ -57,7 +57,7 @@ class Relay:
         self._trusted = tuple(trusted)
         self._max_body = max_body
         self._clock = clock
-        self._peers: dict[str, tuple[bytes, bool]] = {}
+        self._hops: dict[str, Hop] = {}
 
     def rule(self) -> Rule:
         """Return the rule under which the router finds this route."""
@@ -68,43 +68,38 @@ class Relay:
         head = exchange.request
         rest = head.target[self._cut:]
         exchange.refuse_large_body(self._max_body)
-        if leaves_prefix(rest.partition(b"?")[0]):
+        if leaves_prefix(head.path[self._cut:]):
             raise Refusal(400, "path leaves the prefix", closes=False)
-        if b"max-forwards" in head.special and hops_left(head) == 0:
+        if b"max-forwards" in head.fields.special and hops_left(head) == 0:
             exchange.answer(200, headers=(("Allow", ", ".join(METHODS)),))
             return
         self._pass_on(exchange, self._outgoing(exchange, head, rest))
 
     def _outgoing(self, exchange: Exchange, head: RequestHead, rest: bytes) -> Outgoing:
-        peer, is_trusted = self._peers.get(exchange.peer) or self._judge(exchange.peer)
-        lines = request_lines(head, peer=peer, trusted=is_trusted, via=VIA)
-        if not head.has_body:
-            body = b""
-        else:
-            body = encoded(exchange, exchange.take_block() or b"")
+        tail = forwarded_fields(head, self._hops.get(exchange.peer) or self._hop(exchange.peer))
+        if head.fields.has_body:
+            tail += encoded(exchange, exchange.take_block() or b"")
             if exchange.bytes_in > self._max_body:
                 raise Refusal(413, "body is too large")
         return Outgoing(
-            head.method.encode("ascii"), rest, lines + framing_line(head) + b"\r\n" + body,
-            repeatable=head.method in IDEMPOTENT and exchange.body_is_read,
-        )  # fmt: skip
+            head.method.encode("ascii"), rest, tail, head.method in IDEMPOTENT and exchange.body_is_read
+        )
 
-    def _judge(self, peer: str) -> tuple[bytes, bool]:
-        """Return the peer as bytes and whether its forwarding fields are believed; remembered for a while."""
+    def _hop(self, peer: str) -> Hop:
+        """Judge a peer; remembered for a while, since looking through the trusted networks takes its time."""
         address = ip_address(peer.partition("%")[0])
-        known = peer.encode("ascii"), any(address in network for network in self._trusted)
-        if len(self._peers) >= KNOWN_PEERS:
-            self._peers.clear()
-        self._peers[peer] = known
-        return known
+        hop = Hop(peer.encode("ascii"), any(address in network for network in self._trusted), VIA)
+        if len(self._hops) >= KNOWN_PEERS:
+            self._hops.clear()
+        self._hops[peer] = hop
+        return hop
 
     def _pass_on(self, exchange: Exchange, outgoing: Outgoing) -> None:
-        began = self._clock.monotonic()
         tried: list[Upstream] = []
         failure: Failed | None = None
         while upstream := self._balance.choose(tried):
             tried.append(upstream)
-            failure = self._outcome(exchange, outgoing, upstream, began)
+            failure = self._outcome(exchange, outgoing, upstream)
             if failure is None:
                 return
             # After a time-out the upstream may still be at work, and the client has waited long enough.
@@ -113,13 +108,11 @@ class Relay:
         assert failure is not None
         raise Refusal(failure.status, failure.why, closes=False)
 
-    def _outcome(
-        self, exchange: Exchange, outgoing: Outgoing, upstream: Upstream, began: float
-    ) -> Failed | None:
+    def _outcome(self, exchange: Exchange, outgoing: Outgoing, upstream: Upstream) -> Failed | None:
         """Ask one upstream; return why there is no answer, None when there was one."""
         upstream.begin()
         try:
-            self._ask(exchange, outgoing, upstream, began)
+            self._ask(exchange, outgoing, upstream)
         except Failed as failed:
             LOG.warning("upstream failed", upstream=upstream.name, reason=failed.why, rests=upstream.failed())
             return failed
@@ -130,32 +123,32 @@ class Relay:
             upstream.end()
         return None
 
-    def _ask(self, exchange: Exchange, outgoing: Outgoing, upstream: Upstream, began: float) -> None:
+    def _ask(self, exchange: Exchange, outgoing: Outgoing, upstream: Upstream) -> None:
         """Ask one upstream, over a pooled connection if there is one; raises Failed when no answer came."""
         exchange.upstream = upstream.name
         data = outgoing.to(upstream)
         link = upstream.take()
         if link is None:
-            self._ask_anew(exchange, upstream, data, began)
+            self._ask_anew(exchange, upstream, data)
             return
         try:
-            self._try(exchange, upstream, link, data, began)
+            self._try(exchange, upstream, link, data)
         except Failed as failed:
             # Closed by the upstream while idle, which is its right: no failure, and asked again if that is safe.
             if failed.status == 504 or (failed.arrived and not outgoing.repeatable):
                 raise
             upstream.stale += 1
-            self._ask_anew(exchange, upstream, data, began)
+            self._ask_anew(exchange, upstream, data)
 
-    def _ask_anew(self, exchange: Exchange, upstream: Upstream, data: bytes, began: float) -> None:
+    def _ask_anew(self, exchange: Exchange, upstream: Upstream, data: bytes) -> None:
         try:
             link = upstream.connect()
         except Unreachable as error:
             exchange.tries += 1
             raise Failed(504 if error.timed_out else 502, str(error), arrived=False) from error
-        self._try(exchange, upstream, link, data, began)
+        self._try(exchange, upstream, link, data)
 
-    def _try(self, exchange: Exchange, upstream: Upstream, link: Link, data: bytes, began: float) -> None:
+    def _try(self, exchange: Exchange, upstream: Upstream, link: Link, data: bytes) -> None:
         exchange.tries += 1
         exchange.reused = bool(link.returned_at)
-        Attempt(exchange, upstream, link, self._clock, max_body=self._max_body, began=began).run(data)
+        Attempt(exchange, upstream, link, self._clock, max_body=self._max_body).run(data)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from wxsync.clock import Clock
 from wxsync.http1.answer import http_date
 from wxsync.http1.bodies import ChunkedDecoder, CloseDecoder, Decoder, LengthDecoder, chunk
-from wxsync.http1.forwarding import CHUNKED_LINE, response_lines
 from wxsync.http1.grammar import HEAD_END
 from wxsync.http1.refusal import Refusal
 from wxsync.http1.response import ResponseHead, parse_response
@@ -13,6 +12,25 @@ from wxsync.web.exchange import Exchange
 
 MAX_HEAD = 65536  # of an answer, interim ones included
 MAX_INTERIM = 20
+CHUNKED_LINE = b"Transfer-Encoding: chunked\r\n"
+
+
+def pass_whole(exchange: Exchange, data: bytes) -> ResponseHead | None:
+    """Pass on an answer that has come at once and whole, as most do; None, with nothing done, when it is another."""
+    end = data.find(HEAD_END) + 4
+    if end < 4 or not exchange.may_keep:
+        return None
+    try:
+        head = parse_response(data[:end])
+    except Refusal as refusal:
+        raise Refusal(502, f"answer: {refusal.what}", closes=False) from refusal
+    request = exchange.request
+    if not head.ready or head.length != len(data) - end or request.method == "HEAD" or not request.minor:
+        return None
+    exchange.status = head.status
+    exchange.keeps = True
+    exchange.write(head.ready + data[end:])
+    return head
 
 
 class Reply:
@@ -78,13 +96,13 @@ class Reply:
             raise Refusal(502, "answer: unasked 101 or too many interim ones", closes=False)
         # 100 is between the upstream and us; a 1.0 client must not see any (RFC 9110 15.2).
         if head.status != 100 and self._exchange.request.minor:
-            self._exchange.connection.send(response_lines(head) + b"\r\n")
+            self._exchange.connection.send(head.lines + b"\r\n")
 
     def _begin(self, head: ResponseHead, data: bytes) -> None:
         """Write the head, and with it what has come of the body."""
         exchange = self._exchange
         exchange.status = head.status
-        lines = response_lines(head)
+        lines = head.lines
         if not head.has_date:
             lines += b"Date: %b\r\n" % http_date(self._clock.now()).encode("ascii")  # RFC 9110 6.6.1
         if head.bodiless(exchange.method):

@@ -72,16 +72,16 @@ class Service:
 
     def _serve_next(self, connection: Connection) -> bool:
         """Read on and serve one request when its head is whole; tell whether the connection stays with this thread."""
-        end = connection.buffer.find(HEAD_END)
-        if end < 0:
+        data = connection.buffer
+        if not data:
             return self._read_on(connection)
         # An empty line before the request line is skipped, once (RFC 9112 2.2).
-        start = 2 if connection.buffer.startswith(b"\r\n") else 0
-        if end < start:
-            end = connection.buffer.find(HEAD_END, start)
-            if end < 0:
-                return self._read_on(connection)
-        data, connection.buffer = connection.buffer[start:end + 4], connection.buffer[end + 4:]
+        start = 2 if data.startswith(b"\r\n") else 0
+        end = data.find(HEAD_END, start) + 4
+        if end < 4:
+            return self._read_on(connection)
+        connection.buffer = data[end:]
+        data = data[start:end]
         connection.served += 1
         try:
             head = parse_request(data, max_line=self.limits.max_request_line, max_fields=self.limits.max_head)
