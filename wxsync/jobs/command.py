@@ -133,7 +133,7 @@ def _uploads(lines: Sequence[str]) -> Command:
     found = [(line, links.parse(line)) for line in lines]
     pages = [link for _, link in found if link is not None and links.is_docker_hub(link)]
     if pages:
-        images = dict.fromkeys(image for image in map(links.image_shown, pages) if image)
+        images = dict.fromkeys(image for image in map(_sendable, map(links.image_shown, pages)) if image)
         return Help(", ".join(images) or None)
     bad = [_bad_link(line) for line, link in found if link is None]
     if bad:
@@ -162,12 +162,16 @@ def _without_mark(phrases: Sequence[Phrase]) -> Command:
 
 
 def _proposal(word: str) -> str | None:
-    if _DIGITS_ONLY.fullmatch(word) or word.lower() in _COMMANDS:
-        return None
+    word = word.rstrip("。").lower()
     try:
-        return reference.parse(word.rstrip("。").lower()).short
+        return None if word in _COMMANDS else _sendable(reference.parse(word).short)
     except BadReference:
         return None
+
+
+def _sendable(suggestion: str | None) -> str | None:
+    """Keep back a proposal that we would refuse in turn: a name of digits only."""
+    return None if suggestion and _DIGITS_ONLY.fullmatch(suggestion) else suggestion
 
 
 def _request(lines: Sequence[Line], own_prefix: str) -> Command:
@@ -219,7 +223,8 @@ def _judge(line: Line, own_prefix: str) -> list[ImageRequest | BadItem]:
             waiting.clear()
             link = links.parse(phrase.written)
             is_page = link is not None and links.is_docker_hub(link)
-            results.append(_bad(phrase.written, "mixed", links.image_shown(link) if link and is_page else None))
+            near = _sendable(links.image_shown(link)) if link and is_page else None
+            results.append(_bad(phrase.written, "mixed", near))
         else:
             waiting.clear()
             results.append(_image(phrase, platforms, own_prefix))
@@ -252,7 +257,7 @@ def _image(phrase: Phrase, platforms: tuple[str, ...], own_prefix: str) -> Image
     try:
         found = reference.parse(source)
     except BadReference as error:
-        return _bad(written, error.code, _with_targets(error.suggestion, phrase))
+        return _bad(written, error.code, _with_targets(_sendable(error.suggestion), phrase))
     if _DIGITS_ONLY.fullmatch(source):
         return _bad(written, "name", reason=reasons.DIGITS_ONLY)
     return _destined(ImageRequest(found, platforms, None, written), phrase.targets, own_prefix)
