@@ -131,7 +131,7 @@ def test_no_readable_text_is_left_in_the_output(planner: Planner) -> None:
     ("".join(f"a:{n}\n" for n in range(257)), "", "257"),
     ("a" * (1 << 20) + ":1\n", "", "larger"),
     ("".join(f"{'a' * 250}{n}:1\n" for n in range(250)), "", "too long"),
-])
+], ids=["unknown", "empty-block", "empty-file", "too-many", "too-large", "too-long"])
 def test_nothing_to_do_fails_with_one_error(planner: Planner, text: str, request_id: str, why: str) -> None:
     entries, printed = planner(text, request_id)
     assert entries == []
@@ -143,6 +143,11 @@ def test_nothing_to_do_fails_with_one_error(planner: Planner, text: str, request
 def test_a_list_that_cannot_be_read_yet_is_asked_for_again(planner: Planner) -> None:
     planner.github.server.faults.add(Fault("images.txt", 404))
     assert len(planner("nginx:1")[0]) == 1
+
+
+def test_half_a_list_is_not_taken_for_the_whole(planner: Planner) -> None:
+    planner.github.server.faults.add(Fault("images.txt", "truncate"))
+    assert [entry["source"] for entry in planner("nginx:1\nredis:7\n")[0]] == ["nginx:1", "redis:7"]
 
 
 def test_a_refused_token_fails_at_once_and_is_not_shown(planner: Planner) -> None:
