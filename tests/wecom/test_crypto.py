@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.random_input import patient
 from tests.support.wecom import AES_KEY, CORP_ID, TOKEN, Sealer
 from tests.support.wecom_vectors import Case, cases
 from wxsync.errors import ConfigError
@@ -27,6 +28,7 @@ def refused(encrypted: str) -> str:
     return caught.value.check
 
 
+@patient
 @given(st.binary(max_size=200))
 def test_every_message_comes_back_whole(plain: bytes) -> None:
     assert CRYPTO.decrypt(SEALER.seal(plain)) == plain
@@ -114,12 +116,14 @@ def test_a_text_for_another_company_is_refused(other: str) -> None:
     assert refused(SEALER.seal(b"hello", corp_id=other)) == "receive id"
 
 
+@patient
 @given(st.text() | st.binary(max_size=400).map(lambda data: base64.b64encode(data).decode()))
 def test_no_input_raises_anything_but_the_refusal(encrypted: str) -> None:
     with pytest.raises(CallbackRefused):
         CRYPTO.decrypt(encrypted)
 
 
+@patient
 @given(st.integers(1, 6).flatmap(lambda blocks: st.binary(min_size=32 * blocks, max_size=32 * blocks)))
 def test_no_plain_text_raises_anything_but_the_refusal(padded: bytes) -> None:
     with pytest.raises(CallbackRefused):

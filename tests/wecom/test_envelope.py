@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.random_input import patient
 from tests.support.wecom import AES_KEY, AGENT_ID, AT, CORP_ID, TOKEN, Sealer, inner_xml
 from tests.support.wecom_vectors import Case, cases, requests
 from wxsync.wecom.crypto import Crypto
@@ -107,6 +108,7 @@ class TestQuery:
     def test_an_endless_query_is_not_read(self) -> None:
         assert check_of_url(self.QUERY + b"&x=" + b"1" * (1 << 14)) == "query"
 
+    @patient
     @given(st.binary(max_size=300))
     def test_random_bytes_are_refused(self, query: bytes) -> None:
         assert check_of_url(query) == check_of(query, b"<xml><Encrypt>a</Encrypt></xml>") == "query"
@@ -158,6 +160,7 @@ class TestOuterXml:
         query, body = SEALER.post(inner_xml(), "<xml><Encrypt>\n{}\n</Encrypt></xml>")
         assert check_of(query, body) == "signature"
 
+    @patient
     @given(st.binary(max_size=300) | st.text("<>&;/!?[]-xmlEncryptCDATA =\"'#x0", max_size=99).map(str.encode))
     def test_random_bytes_are_refused(self, body: bytes) -> None:
         assert check_of(SEALER.query("a"), body) in {"outer xml", "signature"}
@@ -219,13 +222,16 @@ class TestInnerXml:
             read(*SEALER.post(inner_xml(AgentID="1000008")))
         assert "1000008" in str(caught.value)
 
+    @patient
     @given(st.binary(max_size=300) | st.text(alphabet="<>&;/!?[]-xml CDATA=\"'", max_size=80).map(str.encode))
     def test_random_bytes_are_refused(self, inner: bytes) -> None:
         assert check_of_inner(inner) in {"inner xml", "identity"}
 
-    @given(st.text(st.characters(min_codepoint=32, exclude_categories=["Cs"], exclude_characters="\ufffe\uffff")))
+    @patient
+    @given(st.text(st.characters(min_codepoint=32, exclude_categories=["Cs"], exclude_characters="\ufffe\uffff"))
+           .filter(lambda text: "]]>" not in text))
     def test_every_text_comes_back_exactly(self, content: str) -> None:
-        assert message(Content=content.replace("]]>", "]]")).content == content.replace("]]>", "]]")
+        assert message(Content=content).content == content
 
 
 class TestFreshness:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.random_input import patient
 from wxsync.wecom.splitting import CUT_OFF, clean, fits, split
 
 
@@ -56,9 +57,9 @@ def test_blank_lines_at_a_cut_are_not_sent() -> None:
 
 def test_a_url_in_a_long_line_is_not_cut() -> None:
     url = "https://tmp.pek3a.qingstor.com/" + "0123456789" * 30 + "?a=%E4%B8%AD&b=中"
-    parts = split("下载链接：" + (url + "，下一个：") * 20, 1)
-    assert len(parts) > 3
-    assert sum(part.count(url) for part in parts) == 20
+    for shift in range(0, 350, 5):
+        parts = split("长" * 700 + "x" * shift + "：" + (url + "，下一个：") * 6, 1)
+        assert sum(part.count(url) for part in parts) == 6
 
 
 def test_a_command_in_a_long_line_is_cut_between_its_words_only() -> None:
@@ -100,6 +101,19 @@ def test_a_text_of_more_than_ten_parts_says_that_it_was_cut() -> None:
     assert kept == [*text.split("\n")[: len(kept) - 1], CUT_OFF]
 
 
+@pytest.mark.parametrize("line", ["x", "中" * 50, "x" * 5000])
+def test_the_notice_fits_into_a_full_last_part(line: str) -> None:
+    parts = split("\n".join([line] * (50_000 // len(line))), 12)
+    assert len(parts) == 10
+    assert parts[9].endswith(CUT_OFF + "\n#12 (10/10)")
+    assert all(1700 < len(part.encode()) <= 1900 for part in parts)
+
+
+def test_a_line_that_just_fits_shares_its_part() -> None:
+    parts = bodies(split("\n".join(["x" * 943, "y" * 944] * 3), 12))
+    assert [len(part) for part in parts] == [1888] * 3
+
+
 def test_ten_full_parts_fit() -> None:
     text = "\n".join(["x" * 1888] * 10)
     assert fits(text, 12)
@@ -107,6 +121,7 @@ def test_ten_full_parts_fit() -> None:
     assert not fits(text + "\nx", 12)
 
 
+@patient
 @given(st.text(max_size=9000), st.integers(1, 10**9))
 def test_any_text_is_cut_into_sendable_parts(text: str, number: int) -> None:
     parts = split(text, number)
@@ -118,6 +133,7 @@ def test_any_text_is_cut_into_sendable_parts(text: str, number: int) -> None:
         assert "".join("".join(bodies(parts)).split()) == "".join(clean(text).split())
 
 
+@patient
 @given(st.lists(st.sampled_from(["中", "a", "\n", " ", "🇨🇳", "e\u0301", "https://a/b", "\u2028"]), max_size=6000))
 def test_nothing_but_line_ends_is_lost(atoms: list[str]) -> None:
     text = "".join(atoms)
@@ -125,6 +141,7 @@ def test_nothing_but_line_ends_is_lost(atoms: list[str]) -> None:
         assert "".join(bodies(split(text, 5))).replace("\n", "") == clean(text).replace("\n", "")
 
 
+@patient
 @given(st.text(st.characters(exclude_categories=[])))
 def test_a_clean_text_needs_no_escape_in_json(text: str) -> None:
     cleaned = clean(text)
