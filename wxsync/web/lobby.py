@@ -43,12 +43,16 @@ class Listener(Protocol):
     def accept(self, now: float) -> Connection:
         """Return the next connection; BlockingIOError when there is none."""
 
+    def server_close(self) -> None:
+        """Close the socket."""
+
 
 class Lobby:
     """admit, park, linger and forget may be called by any thread; the rest is its own thread's."""
 
-    def __init__(self, limits: Limits, clock: Clock, recorder: Recorder) -> None:
+    def __init__(self, limits: Limits, clock: Clock, recorder: Recorder, *, accepts: int = ACCEPTS) -> None:
         self._limits = limits
+        self._accepts = accepts
         self._clock = clock
         self._recorder = recorder
         self._epoll = select.epoll()
@@ -72,7 +76,7 @@ class Lobby:
     def listen(self, listener: Listener) -> None:
         """Accept from this listener."""
         self._listeners[listener.fileno()] = listener
-        self._epoll.register(listener.fileno(), select.EPOLLIN)
+        self._epoll.register(listener.fileno(), select.EPOLLIN | select.EPOLLEXCLUSIVE)
 
     def park(self, connection: Connection) -> None:
         """Wait here for the connection's next bytes: of a new request, or of the head that has begun."""
@@ -188,7 +192,7 @@ class Lobby:
         now = self._now()
         if now < self._accepts_again_at:
             return
-        for _ in range(ACCEPTS):
+        for _ in range(self._accepts):
             try:
                 connection = listener.accept(now)
             except (BlockingIOError, ConnectionError):
@@ -269,6 +273,7 @@ class Lobby:
         for fd, listener in list(self._listeners.items()):
             self._epoll.unregister(fd)
             self._accept(listener)
+            listener.server_close()
         self._draining = True
 
     def is_empty(self) -> bool:

@@ -17,7 +17,7 @@ from wxsync.web.account import Account, Recorder
 from wxsync.web.connection import ClientGone, Connection
 from wxsync.web.exchange import PLAIN_TEXT, Exchange
 from wxsync.web.limits import Limits
-from wxsync.web.lobby import Lobby
+from wxsync.web.lobby import ACCEPTS, Lobby
 from wxsync.web.workers import Workers
 
 LOG = logger("web.service")
@@ -26,13 +26,16 @@ TEXT = ("Content-Type", PLAIN_TEXT)
 
 
 class Service:
-    """One a process: start it, have Servers listen on it, drain it at the end."""
+    """One a process: start it, have Servers listen on it, drain it at the end.
 
-    def __init__(self, limits: Limits, clock: Clock, recorder: Recorder) -> None:
+    shares: other processes accept from the same listeners, so none of them takes many connections at once.
+    """
+
+    def __init__(self, limits: Limits, clock: Clock, recorder: Recorder, *, shares: bool = False) -> None:
         self.limits = limits
         self._clock = clock
         self._recorder = recorder
-        self.lobby = Lobby(limits, clock, recorder)
+        self.lobby = Lobby(limits, clock, recorder, accepts=1 if shares else ACCEPTS)
         self._workers = Workers(self.serve, limits.threads, clock)
         self._thread = threading.Thread(target=self.lobby.run, args=(self._workers,), name="web-lobby", daemon=True)
         self._draining = False
@@ -42,7 +45,10 @@ class Service:
         self._thread.start()
 
     def drain(self, deadline_s: float) -> bool:
-        """Stop accepting, let what is under way end within the seconds; tell whether all did. Then all is closed."""
+        """Stop accepting, let what is under way end within the seconds; tell whether all did. Then all is closed.
+
+        The listeners are closed at once, so that whoever comes now is refused or goes to another process.
+        """
         if self._draining:
             return self.lobby.is_empty()
         self._draining = True
