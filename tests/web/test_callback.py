@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timezone
@@ -17,6 +18,7 @@ from tests.support.raw import Answer, Client
 from tests.support.records import recorded
 from tests.support.wecom import AES_KEY, AGENT_ID, AT, CORP_ID, TOKEN, Sealer, inner_xml
 from tests.support.wecom_vectors import Case, cases, requests
+from wxsync.sandbox.wecom.stand_in import WeCom
 from wxsync.store.database import StoreFault
 from wxsync.web.callback import WARNINGS_A_MINUTE, Callback
 from wxsync.web.routes import Router
@@ -254,3 +256,24 @@ class TestLog:
 def test_a_relay_needs_no_crypto_library() -> None:
     program = "import sys; sys.modules['Crypto'] = None; import wxsync.web.callback"
     subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
+
+
+def test_the_stand_in_is_understood() -> None:
+    """Its signing and encryption share no code with ours."""
+    wecom = WeCom()
+    identity = wecom.identity
+    try:
+        crypto = Crypto(identity.token, identity.encoding_aes_key, identity.corp_id)
+        with listening(crypto, identity.agent_id, time.time()) as site:
+            wecom.call_at(f"http://127.0.0.1:{site.address[1]}{PATH}")
+            wecom.verify()
+            push = wecom.text("zhangsan", "nginx:latest，redis 🚀")
+            assert wecom.deliver(push).is_accepted
+            assert wecom.deliver(push).is_accepted
+            assert wecom.send_link("lisi", "https://a.example/b?c=d").is_accepted
+            assert wecom.send_event("lisi").is_accepted
+            found = [(each.from_user, each.content or each.event) for each in site.inbox.messages]
+    finally:
+        wecom.close()
+    assert found == [
+        ("zhangsan", "nginx:latest，redis 🚀"), ("lisi", "https://a.example/b?c=d"), ("lisi", "enter_agent")]
