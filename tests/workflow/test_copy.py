@@ -43,7 +43,8 @@ def test_unset_secrets_are_all_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("environ", [
     {"REGISTRY": "a.b/c"}, {"REGISTRY": "$(id)"}, {"REGISTRY": "-x"}, {"DOCKER_REGISTRY": "https://r.example.com"},
-    {"NAMESPACE": "Team"}, {"NAMESPACE": "../x"}, {"DOCKER_NAMESPACE": "a b"}])
+    {"NAMESPACE": "Team"}, {"NAMESPACE": "../x"}, {"NAMESPACE": "a/../b"}, {"NAMESPACE": "a/"},
+    {"DOCKER_NAMESPACE": "a b"}])
 def test_a_destination_that_is_none_is_refused_before_use(
         monkeypatch: pytest.MonkeyPatch, environ: dict[str, str]) -> None:
     for name, value in {**ENVIRON, **environ}.items():
