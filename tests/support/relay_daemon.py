@@ -144,7 +144,7 @@ def run_parent(options: Options, text: str, listener: socket.socket) -> None:
 
 
 def main() -> None:
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     given = json.loads(sys.argv[1])
     options = Options(**{each.name: given[each.name] for each in fields(Options) if each.name in given})

@@ -66,9 +66,9 @@ class Reply:
         data = self._buffer + data
         while self.head is None:
             end = data.find(HEAD_END)
+            if (len(data) if end < 0 else end) > MAX_HEAD:
+                raise Refusal(502, "head of the answer is too large", closes=False)
             if end < 0:
-                if len(data) > MAX_HEAD:
-                    raise Refusal(502, "head of the answer is too large", closes=False)
                 self._buffer = data
                 return
             head_bytes, data = data[:end + 4], data[end + 4:]
