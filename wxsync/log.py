@@ -94,10 +94,14 @@ class Output(logging.Handler):
         self._sink = sink
         self._has_priority = has_priority
         self._lost = 0
+        self._wants_reopen = False
         self.setFormatter(layout)
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write one record; the logging module holds this handler's lock meanwhile."""
+        if self._wants_reopen:
+            self._wants_reopen = False
+            self._sink.reopen()
         if self._lost:
             note = logging.LogRecord(f"{ROOT}.log", logging.WARNING, "", 0, "log lines lost", (), None)
             note.fields = {"lost": self._lost}
@@ -107,12 +111,11 @@ class Output(logging.Handler):
             self._lost += 1
 
     def reopen(self) -> None:
-        """Open the log file anew, after it was moved away (SIGHUP, logrotate); any thread may call it."""
-        self.acquire()
-        try:
-            self._sink.reopen()
-        finally:
-            self.release()
+        """Have the next record open the log file anew, after it was moved away (logrotate).
+
+        Any thread and a signal handler may call it: nothing is closed under a record that is being written.
+        """
+        self._wants_reopen = True
 
     def close(self) -> None:
         """Take no more records and release the file."""

@@ -92,6 +92,8 @@ class RotatedFile:
         """Close the file; later lines are lost."""
         with contextlib.suppress(OSError):
             os.close(self._descriptor)
+        # The number may soon be another file's: a thread that still holds this sink must not write there.
+        self._descriptor, self._lines = -1, Descriptor(-1)
 
     def _open(self) -> int:
         return os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, _MODE)

@@ -15,6 +15,7 @@ _FIELD = re.compile(
     r"(?:.*[_-])?(?:token|secret|password|passwd|authorization|cookie|signature|credential|credentials|api_?key|"
     r"aes_key|access_key|echostr|corpsecret)", re.IGNORECASE | re.ASCII)
 # Credentials that travel in URLs and headers, whoever made them: WeCom's token calls, presigned links, Basic and QS.
+_ESCAPE = re.compile(r"%[0-9A-F]{2}", re.ASCII)
 _LOOKS = (
     (re.compile(
         r"\b((?:access_token|corpsecret|msg_signature|signature|echostr|access_key_id|secret|token|password)=)"
@@ -55,6 +56,7 @@ def _forms(secret: str) -> Iterable[str]:
     """Yield the spellings in which a secret may turn up: plain, in URLs, JSON, repr, and Basic's base64."""
     yield secret
     yield quote(secret, safe="")
+    yield _ESCAPE.sub(lambda escape: escape[0].lower(), quote(secret, safe=""))
     yield quote(secret)
     yield quote_plus(secret)
     yield json.dumps(secret)[1:-1]

@@ -87,7 +87,6 @@ def test_rotation_by_others_is_followed_on_reopen(tmp_path: Path):
     log.info("after")
     output.close()
     assert [text.split()[-1] for text in lines_of(tmp_path / "old.log", path)] == ["before", "between", "after"]
-    output.reopen()
 
 
 def test_a_file_moved_away_is_replaced_when_it_is_full(tmp_path: Path):
@@ -123,16 +122,21 @@ def test_a_rotation_that_fails_writes_on_and_is_tried_again_later(tmp_path: Path
     (tmp_path / "app.log.1").rmdir()
     for number in range(15, 25):
         assert sink.write(line(number))
-    sink.close()
     assert len(lines_of(tmp_path / "app.log.1")) == 20
     assert len(lines_of(path)) == 5
+    for number in range(25, 35):
+        assert sink.write(line(number))
+    sink.close()
+    assert len(lines_of(tmp_path / "app.log.1")) == 10
 
 
-def test_writing_after_close_fails_quietly(tmp_path: Path):
+def test_writing_after_close_fails_quietly_and_reaches_no_other_file(tmp_path: Path):
     sink = RotatedFile(str(tmp_path / "app.log"), 100, 1)
     sink.close()
-    sink.close()
-    assert not sink.write(line(1))
+    with (tmp_path / "other").open("wb"):  # takes the number that has just become free
+        sink.close()
+        assert not sink.write(line(1))
+    assert (tmp_path / "other").read_bytes() == b""
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full on this system")

@@ -72,7 +72,7 @@ def test_networks_are_addresses_or_cidr():
     assert read("server.trusted_proxies", "127.0.0.1, ::1\n10.0.0.0/8, fd00::/8, ::ffff:0:0/96") == (
         ipaddress.ip_network("127.0.0.1/32"), ipaddress.ip_network("::1/128"), ipaddress.ip_network("10.0.0.0/8"),
         ipaddress.ip_network("fd00::/8"), ipaddress.ip_network("::ffff:0:0/96"))
-    for text in ("10.0.0.0/33", "example.com", "１0.0.0.1", "10.0.0", "10/8", "[::1]"):
+    for text in ("10.0.0.0/33", "example.com", "１0.0.0.1", "10.0.0", "10/8", "[::1]", "fe80::1%eth0"):
         refused("server.trusted_proxies", text)
 
 

@@ -88,7 +88,7 @@ def _checked_host(host: str) -> str:
 
 def _read_network(text: str) -> Network:
     try:
-        loose = ipaddress.ip_network(text if text.isascii() else "", strict=False)
+        loose = ipaddress.ip_network("" if "%" in text else text, strict=False)  # no zone: fe80::1%eth0
     except ValueError:
         raise ConfigError("不是网段", mend="写地址或 CIDR，例如 192.168.1.7、10.0.0.0/8、fd00::/8") from None
     if "/" in text and str(loose.network_address) != str(ipaddress.ip_address(text.partition("/")[0])):
