@@ -1,19 +1,34 @@
-# Development entry points; the daemon itself needs none of them.
+# Development entry points; an installed daemon needs none of them.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: test check
+.PHONY: demo test check
 
-$(VENV)/ready: tests/requirements.txt systemd/pycryptodome.lock
+# One environment for the demo (only the run-time package), one with the pinned tools for everything else.
+$(VENV)/demo: systemd/pycryptodome.lock
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r systemd/pycryptodome.lock
-	$(BIN)/pip install --quiet --disable-pip-version-check -r tests/requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r systemd/pycryptodome.lock
 	touch $@
 
-test: $(VENV)/ready
-	$(BIN)/python -m pytest
+$(VENV)/tools: $(VENV)/demo tests/requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r tests/requirements.txt
+	touch $@
 
-check: $(VENV)/ready
+# make demo                                  sandbox, daemon and a chat page in the browser
+# make demo MESSAGE="nginx:latest, redis:7"  sends that message and prints the member's chat
+demo: $(VENV)/demo
+	@$(BIN)/python wxsyncd.py demo $(if $(MESSAGE),--message "$$WXSYNC_DEMO_MESSAGE")
+demo: export WXSYNC_DEMO_MESSAGE = $(MESSAGE)
+
+# The whole suite under branch coverage; daemons that the tests start count when they end by SIGTERM.
+test: $(VENV)/tools
+	$(BIN)/python -m coverage erase
+	$(BIN)/python -m coverage run -m pytest
+	$(BIN)/python -m coverage combine --quiet
+	$(BIN)/python -m coverage report
+
+check: $(VENV)/tools
 	$(BIN)/mypy
-	$(BIN)/ruff check wxsync wxsyncd.py tests
+	$(BIN)/ruff check wxsync tests wxsyncd.py
+	$(BIN)/python -m wxsync.config --check

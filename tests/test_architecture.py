@@ -27,9 +27,9 @@ PURE = {
     "wecom.splitting",
     "jobs.job", "store.records",  # the values that the store and the jobs exchange
     "jobs.command", "jobs.destination", "jobs.imagelist", "jobs.links", "jobs.platform", "jobs.reasons",
-    "jobs.reference", "jobs.words",
+    "jobs.reference", "jobs.replies", "jobs.words",
     "remote.exchange",  # the request and answer that the pure clients speak of
-    "remote.address", "remote.url",
+    "remote.address", "remote.github", "remote.url",
 }  # a package name stands for all its modules
 IO = ("asyncio.", "fcntl.", "http.client.", "http.server.", "io.", "logging.", "mmap.", "multiprocessing.", "os.",
       "pathlib.", "random.", "secrets.", "select.", "selectors.", "shutil.", "signal.", "socket.", "socketserver.",

@@ -1,15 +1,91 @@
-"""The command line: run (default), check-config, demo. Floor: cli."""
+"""The command line: one function a command, exit statuses as documented. Floor: cli."""
 
 from __future__ import annotations
 
 import argparse
+import os
+import sys
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
 
+from wxsync import log
+from wxsync.clock import SystemClock
+from wxsync.config.load import ConfigErrors, Loaded, load
+from wxsync.config.report import report
+from wxsync.config.sources import surroundings
+from wxsync.daemon.service import BUSY, Busy, Daemon
+from wxsync.errors import ConfigError, WxsyncError
 from wxsync.version import VERSION
 
+OK, FAILED, USAGE, PARTLY, BAD_CONFIGURATION = 0, 1, 2, 3, 78
 
-def main(argv: list[str] | None = None) -> int:
-    """Run one command; return its exit status."""
-    parser = argparse.ArgumentParser(prog="wxsyncd")
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; return its exit status (0 ok, 1 failed, 2 usage, 3 partly, 75 busy, 78 configuration)."""
+    arguments = _parser().parse_args(argv)
+    try:
+        return int(arguments.command_function(arguments))
+    except Busy as busy:
+        print(busy, file=sys.stderr)
+        return BUSY
+    except ConfigError as error:
+        print(error, file=sys.stderr)
+        return BAD_CONFIGURATION
+    except WxsyncError as error:
+        print(error, file=sys.stderr)
+        return FAILED
+
+
+def _parser() -> argparse.ArgumentParser:
+    # The same options before and after the command; SUPPRESS keeps the later ones from wiping out the earlier.
+    sources = argparse.ArgumentParser(add_help=False)
+    for name, meaning in (("--config", "配置文件"), ("--env-file", "代替当前目录 .env 的环境文件")):
+        sources.add_argument(name, metavar="FILE", default=argparse.SUPPRESS, help=meaning)
+    parser = argparse.ArgumentParser(
+        prog="wxsyncd", description="企业微信镜像同步机器人和回调转发", parents=[sources]
+    )
     parser.add_argument("--version", action="version", version=f"wxsyncd {VERSION}")
-    parser.parse_args(argv)
-    return 0
+    parser.set_defaults(command_function=_run)
+    commands = parser.add_subparsers(title="命令", metavar="COMMAND")
+    run = commands.add_parser("run", parents=[sources], help="前台运行（不写命令时就是它）")
+    run.set_defaults(command_function=_run)
+    check = commands.add_parser("check-config", parents=[sources], help="检查配置，打印回调地址、时区和下一次清空时间")
+    check.set_defaults(command_function=_check_config)
+    demo = commands.add_parser("demo", help="在内置沙箱上演示，不需要账号")
+    demo.add_argument("--message", metavar="TEXT", help="发送这条消息并打印聊天；不写则打开聊天网页")
+    demo.set_defaults(command_function=_demo)
+    return parser
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    loaded = _load(arguments)
+    settings = loaded.settings
+    output = log.setup(settings.log, settings.secrets(), os.environ)
+    for warning in loaded.warnings:
+        log.logger("config").warning("configuration is odd", what=warning)
+    return Daemon(settings, SystemClock(), output).run()
+
+
+def _check_config(arguments: argparse.Namespace) -> int:
+    try:
+        loaded = _load(arguments)
+    except ConfigErrors as errors:
+        print(errors)
+        return BAD_CONFIGURATION
+    now_local = datetime.now().astimezone()
+    print(report(loaded.settings, loaded.sources, loaded.warnings, now_local), end="")
+    return OK
+
+
+def _load(arguments: argparse.Namespace) -> Loaded:
+    around = surroundings(os.environ, is_root=os.geteuid() == 0)
+    return load(getattr(arguments, "config", None), getattr(arguments, "env_file", None), around)
+
+
+def _demo(arguments: argparse.Namespace) -> int:
+    # Here and not at the top: the daemon never loads its own stand-ins.
+    from wxsync.sandbox import demo  # noqa: PLC0415
+
+    entry = Path(__file__).resolve().parents[1] / "wxsyncd.py"
+    return demo.run(arguments.message, python=sys.executable, entry=entry, out=sys.stdout, environ=os.environ)

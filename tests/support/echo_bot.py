@@ -1,7 +1,7 @@
 """A tiny bot in place of the daemon, for the demo's own tests: `echo_bot.py --config FILE`.
 
 It writes listeners.json, answers the callback, and sends what the message asks for:
-ok, partly, failed, help, silent, deaf (no 200), die (exits 9). state.json `pid` lines are not its business.
+ok, partly, failed, help, silent (no final answer), deaf (no 200), die (exits 9).
 """
 
 from __future__ import annotations
@@ -65,12 +65,12 @@ class EchoBot:
         return json.loads(connection.getresponse().read())
 
 
-def main(config):
+def main(config, make=EchoBot):
     settings = configparser.ConfigParser(interpolation=None)
     settings.read(config, encoding="utf-8")
     ended = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: ended.set())
-    bot = EchoBot(settings)
+    bot = make(settings)
     listeners = [{"part": "admin", "host": "127.0.0.1", "port": 1},
                  {"part": "bot", "host": "127.0.0.1", "port": bot.server.port}]
     state = Path(settings["server"]["state_dir"])

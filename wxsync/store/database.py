@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
 from wxsync.errors import WxsyncError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
 
 SCHEMA_VERSION = 1
 SCHEMA = """
@@ -63,16 +60,14 @@ class Database:
         with self._lock:
             try:
                 self._connection.execute("BEGIN IMMEDIATE")
-                try:
-                    yield self._connection
-                except BaseException:
-                    self._connection.execute("ROLLBACK")
-                    raise
+                yield self._connection
                 self._connection.execute("COMMIT")
             except sqlite3.Error as error:
-                if self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")
+                self._roll_back()
                 raise self._fault(error) from error
+            except BaseException:
+                self._roll_back()
+                raise
 
     def rows(self, query: str, parameters: tuple[object, ...] = ()) -> list[sqlite3.Row]:
         """Return all rows of one reading query. Raises StoreFault."""
@@ -86,6 +81,10 @@ class Database:
         """Close the file; what was committed stays."""
         with self._lock:
             self._connection.close()
+
+    def _roll_back(self) -> None:
+        with suppress(sqlite3.Error):  # there may be nothing to roll back
+            self._connection.execute("ROLLBACK")
 
     def _migrate(self) -> None:
         with self._lock:

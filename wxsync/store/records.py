@@ -1,4 +1,4 @@
-"""What the store keeps, as plain values; kind, state and result are opaque text here. Floor: ground."""
+"""What the store keeps, as plain values; kind, state and result are opaque text here. Floor: ground, pure."""
 
 from __future__ import annotations
 

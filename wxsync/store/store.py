@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from wxsync.errors import Bug
+from wxsync.store.database import Database
 from wxsync.store.records import JobRecord, OutboxText, Ownership
-
-if TYPE_CHECKING:
-    import sqlite3
-    from collections.abc import Iterable, Sequence
-
-    from wxsync.store.database import Database
 
 SEEN_FOR = timedelta(hours=48)  # WeCom repeats for seconds, a replayed capture is stale after 24 h
 SEEN_MOST = 200_000

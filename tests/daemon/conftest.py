@@ -1,0 +1,49 @@
+"""A sandbox and daemons on it, ended at the end of each test."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.daemon import DaemonProcess
+from wxsync.sandbox.github.runs import Pace
+from wxsync.sandbox.stand_ins import StandIns
+
+FINAL = "✅❌⚠ℹ"
+
+
+@pytest.fixture
+def sandbox():
+    with StandIns(pause_s=0.2, pace=Pace(queued=0.02, plan=0.02, image=0.05)) as stand_ins:
+        yield stand_ins
+
+
+@pytest.fixture
+def start(sandbox, tmp_path):
+    """Return a function that starts a daemon on the sandbox, with these options changed, and joins the two."""
+    daemons: list[DaemonProcess] = []
+
+    def start_daemon(command: tuple[str, ...] = (), **changes: dict[str, str]) -> DaemonProcess:
+        settings = sandbox.settings()
+        settings["github"]["poll"] = "0.05"
+        for section, options in changes.items():
+            settings.setdefault(section, {}).update(options)
+        daemon = DaemonProcess(tmp_path, settings, **({"command": command} if command else {}))
+        daemons.append(daemon)
+        return join(sandbox, daemon.start())
+
+    yield start_daemon
+    for daemon in daemons:
+        daemon.stop()
+
+
+def join(sandbox: StandIns, daemon: DaemonProcess) -> DaemonProcess:
+    sandbox.wecom.call_at(f"http://127.0.0.1:{daemon.port()}/wechat/callback")
+    return daemon
+
+
+def is_final(entry) -> bool:
+    return entry.text[0] in FINAL
+
+
+def final_answers(sandbox: StandIns, member: str) -> list[str]:
+    return [text for text in sandbox.wecom.answers(member) if text[0] in FINAL]

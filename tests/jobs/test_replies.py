@@ -1,0 +1,170 @@
+"""What members read: the fixed first lines, nothing lost, ten parts at most."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
+
+import pytest
+
+from wxsync.jobs import replies
+from wxsync.jobs.command import BadItem
+from wxsync.jobs.job import Item, Job
+from wxsync.wecom.splitting import split
+
+NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone.utc)
+PREFIX = "registry.cn-hangzhou.aliyuncs.com/ns/"
+NGINX = Item("nginx:latest", "docker.io/library/nginx", "nginx:latest")
+REDIS = Item("redis:7.0", "docker.io/library/redis", "redis:7.0", ("linux/arm64",))
+SYNC = Job(12, "sync", "zhangsan", "nginx:latest", NOW, state="running", started_at=NOW, items=(NGINX, REDIS),
+           run_url="https://github.com/o/r/actions/runs/7")
+
+
+def local(instant: datetime) -> datetime:
+    return instant.astimezone(timezone(timedelta(hours=8)))
+
+
+def done(*results: str, **changes: object) -> Job:
+    items = tuple(replace(item, result=result, reason="镜像不存在" if result == "failed" else "")
+                  for item, result in zip(SYNC.items, results))
+    return replace(SYNC, items=items, **changes)
+
+
+def test_the_first_message_names_every_image_and_where_it_goes():
+    assert replies.announced(SYNC, PREFIX) == (
+        "🔄 正在处理镜像同步请求...\n"
+        "共 2 个镜像：\n"
+        "1. nginx:latest → registry.cn-hangzhou.aliyuncs.com/ns/nginx:latest\n"
+        "2. redis:7.0（linux/arm64） → registry.cn-hangzhou.aliyuncs.com/ns/redis:7.0"
+    )
+
+
+def test_success_gives_copyable_pull_lines_and_the_time():
+    assert replies.concluded(done("succeeded", "succeeded", result="succeeded"), PREFIX, 65) == (
+        "✅ 镜像同步完成！成功 2 个\n"
+        "docker pull registry.cn-hangzhou.aliyuncs.com/ns/nginx:latest\n"
+        "docker pull registry.cn-hangzhou.aliyuncs.com/ns/redis:7.0\n"
+        "用时 1 分 5 秒"
+    )
+
+
+def test_images_that_were_there_already_are_said():
+    text = replies.concluded(done("succeeded", "skipped", result="succeeded"), PREFIX, 1)
+    assert "其中 1 个目标已是同一摘要，未重复复制" in text
+
+
+def test_a_partial_failure_names_the_image_its_reason_and_the_run():
+    assert replies.concluded(done("succeeded", "failed", result="partly"), PREFIX, 3) == (
+        "❌ 镜像同步失败：成功 1 个，失败 1 个\n"
+        "2. redis:7.0（linux/arm64）：镜像不存在\n"
+        "详情：https://github.com/o/r/actions/runs/7\n"
+        "已成功：\n"
+        "docker pull registry.cn-hangzhou.aliyuncs.com/ns/nginx:latest\n"
+        "用时 3 秒"
+    )
+
+
+def test_a_reason_of_the_whole_job_is_said_once():
+    job = done("failed", "failed", result="failed", reason="镜像不存在", run_url="")
+    assert replies.concluded(job, PREFIX, 3).splitlines()[:4] == [
+        "❌ 镜像同步失败：成功 0 个，失败 2 个", "原因：镜像不存在", "1. nginx:latest", "2. redis:7.0（linux/arm64）"]
+
+
+@pytest.mark.parametrize(
+    ("result", "first"), [("timed_out", "❌ 镜像同步超时"), ("cancelled", "⚠️ 已取消")])
+def test_late_and_cancelled_syncs_tell_what_was_mirrored(result, first):
+    text = replies.concluded(done("succeeded", result, result=result), PREFIX, 3)
+    assert text.startswith(first + "\n")
+    assert "docker pull registry.cn-hangzhou.aliyuncs.com/ns/nginx:latest" in text
+    assert "redis:7.0" in text
+
+
+def many(count: int, result: str) -> Job:
+    items = tuple(Item(f"host{n}.example.com/{'p' * 150}/image{n}:1", f"host{n}.example.com/x", f"{'d' * 180}{n}:1",
+                       result=result, reason="x" * 200) for n in range(count))
+    return replace(SYNC, items=items, result="succeeded" if result == "succeeded" else "failed")
+
+
+def test_successes_beyond_ten_parts_are_counted_failures_never_cut():
+    text = replies.concluded(many(100, "succeeded"), PREFIX, 3)
+    assert "个见历史" in text
+    assert len(split(text, 12)) <= 10
+    assert text.endswith("用时 3 秒")
+    failures = many(80, "failed")
+    text = replies.concluded(failures, PREFIX, 3)
+    parts = split(text, 12)
+    assert len(parts) <= 10
+    assert all(item.source in "".join(parts) for item in failures.items)
+
+
+def test_the_late_notice_promises_the_final_answer():
+    text = replies.still_running(SYNC, 300)
+    assert text.startswith("⏳ 同步仍在进行\n")
+    assert "5 分" in text
+    assert SYNC.run_url in text
+
+
+def test_busy_tells_what_runs_since_when_and_what_to_do():
+    text = replies.busy(SYNC, NOW + timedelta(seconds=90), local(NOW))
+    assert text.startswith("⚠️ 已有任务正在处理中\n任务 #12（zhangsan，2 个镜像）开始于 11:04:05，已进行 1 分 30 秒")
+    assert "状态" in text
+    assert replies.busy_elsewhere().startswith("⚠️ 已有任务正在处理中")
+    assert replies.queue_full(20).startswith("⚠️ 已有任务正在处理中")
+    assert replies.queued(2).startswith("📥")
+
+
+def test_refusals_quote_each_item_with_reason_and_correction():
+    items = [BadItem("nginx:", "tag", "标签是空的", None), BadItem("Redis:7", "uppercase", "不能有大写", "redis:7")]
+    assert replies.refused(items, 12) == (
+        "⚠️ 没有开始\n以下内容有问题，请改正后重新发送：\n- nginx:：标签是空的\n- Redis:7：不能有大写，可改为：redis:7")
+    long = [BadItem("x" * 160 + str(n), "tag", "标签不对", None) for n in range(100)]
+    parts = split(replies.refused(long, 12), 12)
+    assert len(parts) <= 10
+    assert sum(part.count("- x") for part in parts) == 100
+    endless = [BadItem("x", "tag", "标签不对" * 9, None) for _ in range(4000)]
+    text = replies.refused(endless, 12)
+    assert len(split(text, 12)) <= 10
+    assert text.splitlines()[-1].startswith("…其余 ")
+
+
+def test_other_refusals_name_what_is_missing():
+    assert "github.token" in replies.part_missing("镜像同步", ["github.token"])
+    assert replies.not_allowed().startswith("⚠️ 没有开始")
+    assert replies.uploads_not_there().startswith("⚠️ 没有开始")
+    assert replies.clashes([("redis:7", "目标被占用")]) == "⚠️ 没有开始\n- redis:7：目标被占用"
+
+
+def test_help_leads_with_the_proposal():
+    assert replies.help_text("nginx:latest").startswith("ℹ️ 你是不是想发送：nginx:latest\n")
+    assert replies.help_text(None).startswith("ℹ️ 使用帮助")
+
+
+def test_status_and_history_tell_what_the_store_knows():
+    assert replies.status([], NOW, local) == "ℹ️ 当前没有进行中的任务"
+    text = replies.status([SYNC, replace(SYNC, id=13, state="accepted", is_queued=True, items=(), run_url="")],
+                          NOW + timedelta(seconds=10), local)
+    assert "#12 镜像同步（zhangsan，2 个镜像）：工作流运行中，11:04:05 开始，已 10 秒\n详情：" in text
+    assert "#13 镜像同步（zhangsan）：排队中" in text
+    assert replies.history([], local) == "ℹ️ 还没有历史任务"
+    upload = Job(14, "upload", "lisi", "https://user:pw@example.com/?sig=1", NOW, result="refused")
+    text = replies.history([done("succeeded", "failed", result="partly"), upload], local)
+    assert "#12 01-02 11:04 zhangsan nginx:latest、redis:7.0（linux/arm64）：部分成功" in text
+    assert "#14 01-02 11:04 lisi 文件上传：未开始" in text
+    assert "pw" not in text
+
+
+def test_reasons_are_chinese_with_a_next_step():
+    assert replies.reason_text("not-found", "") == "镜像或标签不存在（或是私有镜像），请检查名称和标签"
+    assert replies.reason_text("no-platform", "linux/s390x") == (
+        "该镜像没有所要的平台，请去掉 --platform 或换一个平台（linux/s390x）")
+    assert replies.reason_text("", "boom") == "boom"
+
+
+def test_an_inner_fault_ends_in_an_answer_too():
+    assert replies.internal_error(SYNC).startswith("❌ 镜像同步失败")
+    assert "#12" in replies.internal_error(replace(SYNC, kind="help"))
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(0.2, "1 秒"), (60, "1 分"), (3725, "1 小时 2 分 5 秒")])
+def test_durations_read_well(seconds, text):
+    assert replies.duration(seconds) == text

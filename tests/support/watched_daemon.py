@@ -1,0 +1,76 @@
+"""The daemon with a store that ends the process right after a chosen state was stored, and a clock set ahead.
+
+    watched_daemon.py --config FILE [--die-after STATE] [--ahead SECONDS]
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+from datetime import datetime, timedelta
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from wxsync import log
+from wxsync.clock import SystemClock
+from wxsync.config.load import load
+from wxsync.config.sources import surroundings
+from wxsync.daemon.service import Daemon
+from wxsync.store.database import Database
+from wxsync.store.store import Store
+
+DIE_AFTER = ""
+
+
+class AheadClock(SystemClock):
+    """The machine's clock, but later; only `now`, as after a long time switched off."""
+
+    def __init__(self, ahead_s: float) -> None:
+        self._ahead = timedelta(seconds=ahead_s)
+
+    def now(self) -> datetime:
+        return super().now() + self._ahead
+
+
+class DyingStore(Store):
+    """As a power cut: what was stored is stored, nothing after it happens."""
+
+    def accept(self, *args, **kwargs):
+        number = super().accept(*args, **kwargs)
+        self._die_at("accepted", number)
+        return number
+
+    def save(self, job, *args, **kwargs):
+        super().save(job, *args, **kwargs)
+        if job.kind == "sync":
+            self._die_at("posting" if job.state == "committed" and "posted_at" in job.data else job.state, job.id)
+            if job.data.get("is_noticed"):
+                self._die_at("noticed", job.id)
+
+    def _die_at(self, state: str, number: int | None) -> None:
+        if number and state == DIE_AFTER:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def main() -> int:
+    global DIE_AFTER
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--config")
+    parser.add_argument("--die-after", default="")
+    parser.add_argument("--ahead", type=float, default=0.0)
+    arguments = parser.parse_args()
+    DIE_AFTER = arguments.die_after
+    loaded = load(arguments.config, None, surroundings(os.environ, is_root=os.geteuid() == 0))
+    output = log.setup(loaded.settings.log, loaded.settings.secrets(), os.environ)
+
+    def make_store(database: Database) -> Store:
+        return DyingStore(database)
+
+    return Daemon(loaded.settings, AheadClock(arguments.ahead), output, make_store=make_store).run()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

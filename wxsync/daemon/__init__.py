@@ -1,0 +1,1 @@
+"""Where the parts are built and joined."""

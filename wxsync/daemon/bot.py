@@ -1,0 +1,157 @@
+"""Build the bot: its engine, clients and threads, joined by nothing but the store and wake-ups. Floor: daemon."""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+
+from wxsync.clock import Clock
+from wxsync.config import checks
+from wxsync.jobs.engine import Engine, SwitchedOff
+from wxsync.jobs.heartbeat import BeatingTransport, Heartbeat
+from wxsync.jobs.inbox import Inbox
+from wxsync.jobs.ledger import Ledger
+from wxsync.jobs.loop import Loop
+from wxsync.jobs.outbox import Outbox
+from wxsync.jobs.reception import Reception
+from wxsync.jobs.rollover import Rollover
+from wxsync.jobs.slot import Slot
+from wxsync.jobs.sync import ActionsSync
+from wxsync.jobs.timer import Timer
+from wxsync.jobs.worker import Worker
+from wxsync.log import logger
+from wxsync.options.settings import Settings
+from wxsync.remote.exchange import Transport
+from wxsync.remote.github.client import GitHub
+from wxsync.store.files import DayList, FileLock
+from wxsync.store.store import Store
+from wxsync.wecom.client import WeComClient
+
+LOG = logger("daemon.bot")
+THREADS = ("reception", "sync", "outbox", "timer")
+
+
+class Bot:
+    """The jobs side of the daemon: its threads, started and ended together."""
+
+    def __init__(
+        self, settings: Settings, store: Store, state_dir: Path, clock: Clock, *, direct: Transport, auto: Transport
+    ) -> None:
+        """direct: the way out without an egress proxy (WeCom); auto: through it when there is one (GitHub)."""
+        self._clock = clock
+        self._loops = {name: Loop(name, clock, Heartbeat(clock)) for name in THREADS}
+        beats = {name: loop.heartbeat for name, loop in self._loops.items()}
+        wakes = {name: loop.wake for name, loop in self._loops.items()}
+        ledger = Ledger(store, clock, wakes["outbox"])
+        slot = Slot(FileLock(state_dir / "sync.lock"))
+        day_list = DayList(state_dir / "images.txt")
+        prefix = f"{settings.registry.host}/{settings.registry.namespace}/"
+        github = _github(settings, BeatingTransport(auto, beats["sync"]))
+        self._rollover = Rollover(
+            store, day_list, github, clock, at=settings.rollover.time, is_enabled=settings.rollover.enabled
+        )
+        self._worker = Worker(
+            store=store,
+            ledger=ledger,
+            clock=clock,
+            engine=_engine(settings, github, day_list, clock),
+            slot=slot,
+            rollover=self._rollover,
+            heartbeat=beats["sync"],
+            prefix=prefix,
+            new_request_id=lambda: f"{clock.local(clock.now()):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}",
+            wake=wakes["sync"],
+            on_slot_free=wakes["reception"],
+        )
+        self._reception = Reception(
+            store=store,
+            ledger=ledger,
+            clock=clock,
+            slot=slot,
+            hand_over=self._worker.hand_over,
+            own_prefix=prefix,
+            missing=_missing(settings),
+            allow_users=settings.wecom.allow_users,
+            max_queue=settings.jobs.max_queue if settings.jobs.when_busy == "queue" else 0,
+        )
+        self._outbox = Outbox(store, clock, _wecom(settings, BeatingTransport(direct, beats["outbox"]), clock))
+        self._timer = Timer(
+            store, clock, self._rollover, history_days=settings.jobs.history_days, on_rollover=wakes["sync"]
+        )
+        self.inbox = Inbox(store, clock, wakes["reception"], own_prefix=prefix)
+
+    def start(self) -> None:
+        """Take up what a former process left open, then run. Raises StoreFault."""
+        self._rollover.start()
+        self._worker.resume()
+        turns = (self._reception.turn, self._worker.turn, self._outbox.turn, self._timer.turn)
+        for name, turn in zip(THREADS, turns):
+            self._loops[name].start(turn)
+
+    def stop(self, timeout_s: float) -> None:
+        """End the threads; one that hangs in a remote call is left behind after the time, its step is taken again."""
+        end = self._clock.monotonic() + timeout_s
+        late = [name for name, loop in self._loops.items() if not loop.stop(0.0)]
+        late = [name for name in late if not self._loops[name].stop(end - self._clock.monotonic())]
+        if late:
+            LOG.info("threads cut off", threads=",".join(late))
+
+    def troubles(self) -> list[str]:
+        """Return why the bot is not well, empty when it is; a fault of a remote service is no trouble of ours."""
+        silent = [f"{name} thread is silent" for name, loop in self._loops.items() if loop.heartbeat.is_late]
+        return silent + ([] if self._timer.is_store_writable else ["store cannot be written"])
+
+
+def _engine(settings: Settings, github: GitHub | None, day_list: DayList, clock: Clock) -> Engine:
+    if github is None:
+        return SwitchedOff()
+    return ActionsSync(
+        github,
+        day_list,
+        clock,
+        registry=settings.registry.host,
+        namespace=settings.registry.namespace,
+        poll_s=settings.github.poll,
+        wait_s=settings.github.wait,
+        follow_s=settings.github.follow,
+    )
+
+
+def _github(settings: Settings, transport: Transport) -> GitHub | None:
+    if settings.engine != "actions":
+        return None
+    options = settings.github
+    return GitHub(
+        transport,
+        api_base=options.api_base,
+        token=options.token,
+        repo=options.repo,
+        branch=options.branch,
+        workflow=options.workflow,
+    )
+
+
+def _wecom(settings: Settings, transport: Transport, clock: Clock) -> WeComClient:
+    options = settings.wecom
+    return WeComClient(
+        transport,
+        clock,
+        api_base=options.api_base,
+        corp_id=options.corp_id,
+        secret=options.secret,
+        agent_id=options.agent_id,
+    )
+
+
+def _missing(settings: Settings) -> dict[str, tuple[str, ...]]:
+    """Return, for each part that a member can ask for, the options that are not given."""
+    mirror = checks.DESTINATION + checks.GITHUB
+    return {
+        "mirror": () if settings.engine == "actions" else tuple(key for key in mirror if not _given(settings, key)),
+        "upload": tuple(key for key in checks.UPLOAD if not _given(settings, key)),
+    }
+
+
+def _given(settings: Settings, key: str) -> bool:
+    section, _, option = key.partition(".")
+    return bool(getattr(getattr(settings, section), option))

@@ -1,0 +1,44 @@
+"""What mirrors images, whichever way: steps that can be resumed. Floor: jobs."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+from wxsync.errors import RemoteFault
+from wxsync.jobs.job import Event, Job
+
+
+class Step(NamedTuple):
+    """What happened (None: nothing yet), and after how many seconds the next step is due."""
+
+    event: Event | None
+    again_s: float = 0.0
+
+
+class Engine(Protocol):
+    """Takes an announced job to its conclusion, one stored step at a time."""
+
+    def step(self, job: Job) -> Step:
+        """Do the next step of a job that is announced or further, but not concluded.
+
+        What the event says is stored before the next step is asked for. After a crash the same step is asked for
+        again: its effect must be recognised, or be harmless twice. Raises RemoteFault and StoreFault; the caller
+        decides by `patience` whether to try again.
+        """
+
+    def patience(self, job: Job) -> float:
+        """Return for how many seconds from now temporary faults of this job are worth another try."""
+
+
+class SwitchedOff:
+    """The engine of a daemon that mirrors nothing: jobs left open by an earlier configuration end with the reason."""
+
+    def step(self, job: Job) -> Step:
+        """Refuse for good."""
+        raise RemoteFault(
+            "镜像同步已被关闭", where=f"job {job.id}", mend="请管理员恢复 [github] 和 [registry] 的配置后重新发送"
+        )
+
+    def patience(self, job: Job) -> float:  # noqa: ARG002 the protocol's
+        """Nothing is worth waiting for."""
+        return 0.0

@@ -1,0 +1,53 @@
+"""Give the images of a request their destinations, with what earlier days and running jobs own. Floor: jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from wxsync.jobs import destination
+from wxsync.jobs.command import ImageRequest
+from wxsync.jobs.destination import Owner, Planned
+from wxsync.jobs.job import Item, Job, from_record
+from wxsync.store.records import Ownership
+from wxsync.store.store import Store
+
+
+class Refused(Exception):
+    """Some images have no destination: (image as written, reason) each."""
+
+    def __init__(self, lines: Sequence[tuple[str, str]]) -> None:
+        super().__init__(lines)
+        self.lines = tuple(lines)
+
+
+def plan(store: Store, job: Job, images: Sequence[ImageRequest]) -> tuple[Item, ...]:
+    """Return the images with their destinations. Raises Refused, naming every image that has none, and StoreFault."""
+    claims = [each for other in store.open_jobs() if other.id != job.id for each in owned_by(from_record(other), ())]
+    owners: dict[str, Owner] = {}
+    for each in [*store.owners(), *claims]:  # what the store remembers comes first, then the earlier claim
+        owners.setdefault(each.name, Owner(each.source, each.platforms))
+    names = sorted({image.destination.partition(":")[0] for image in images if image.destination})
+    written: dict[tuple[str, str], Owner] = {}
+    for each in [*(store.written(names) if names else ()), *claims]:
+        written.setdefault((each.name, each.tag), Owner(each.source, each.platforms))
+    planned = destination.plan(images, owners, written)
+    refused = [(clash.request.written, clash.reason) for clash in planned if not isinstance(clash, Planned)]
+    if refused:
+        raise Refused(refused)
+    return tuple(_item(image) for image in planned if isinstance(image, Planned))
+
+
+def owned_by(job: Job, results: Iterable[str]) -> list[Ownership]:
+    """Return the destinations of a job's images with one of these results; with none given, of all images."""
+    wanted = frozenset(results)
+    return [
+        Ownership(name, tag, item.repository, destination.normal_platforms(item.platforms))
+        for item in job.items
+        if not wanted or item.result in wanted
+        for name, _, tag in [item.destination.partition(":")]
+    ]
+
+
+def _item(planned: Planned) -> Item:
+    reference = planned.request.reference
+    return Item(reference.short, reference.source, f"{planned.name}:{planned.tag}", planned.request.platforms)

@@ -1,0 +1,123 @@
+"""Take each accepted job: answer what the store alone can answer, hand syncs on when the slot is free. Floor: jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from wxsync.clock import Clock
+from wxsync.jobs import command, replies
+from wxsync.jobs import job as lives
+from wxsync.jobs.job import Job, advance, from_record
+from wxsync.jobs.ledger import Ledger
+from wxsync.jobs.slot import Slot
+from wxsync.log import logger
+from wxsync.store.database import StoreFault
+from wxsync.store.store import Store
+
+LOG = logger("jobs.reception")
+IDLE_S = 5.0  # messages wake it; this is for one whose waking was lost
+HISTORY_SHOWN = 10
+LISTED_KINDS = ("sync", "upload")
+
+
+class Reception:
+    """Runs in its own thread and calls no remote service, so that 帮助 and 状态 are answered while a sync hangs."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        ledger: Ledger,
+        clock: Clock,
+        slot: Slot,
+        hand_over: Callable[[Job], None],
+        own_prefix: str,
+        missing: Mapping[str, Sequence[str]],
+        allow_users: Sequence[str],
+        max_queue: int,
+    ) -> None:
+        """missing: part ("mirror", "upload") -> settings it lacks; max_queue 0: busy requests are refused."""
+        self._store = store
+        self._ledger = ledger
+        self._clock = clock
+        self._slot = slot
+        self._hand_over = hand_over
+        self._own_prefix = own_prefix
+        self._missing = missing
+        self._allowed = frozenset(user.casefold() for user in allow_users)
+        self._max_queue = max_queue
+
+    def turn(self) -> float:
+        """Go through all accepted jobs, oldest first; return the seconds until the next look. Raises StoreFault."""
+        for record in self._store.open_jobs():
+            if record.state != "accepted" or record.id == self._slot.job:
+                continue
+            job = from_record(record)
+            try:
+                self._decide(job)
+            except StoreFault:
+                raise
+            except Exception:  # the top of one job: a message that breaks it must not keep others waiting
+                LOG.exception("reception failed", job=job.id)
+                self._end(job, lives.FAILED, replies.internal_error(job))
+        return IDLE_S
+
+    def _decide(self, job: Job) -> None:
+        parsed = command.parse(job.text, own_prefix=self._own_prefix)
+        if self._allowed and job.member.casefold() not in self._allowed:
+            self._end(job, lives.REFUSED, replies.not_allowed())
+        elif isinstance(parsed, command.SyncImages):
+            self._sync(job)
+        elif isinstance(parsed, command.UploadFiles):
+            self._end(job, lives.REFUSED, self._upload_answer())
+        elif isinstance(parsed, command.Refusal):
+            self._end(job, lives.REFUSED, replies.refused(parsed.items, job.id))
+        elif isinstance(parsed, command.ChatCommand):
+            self._end(job, lives.SUCCEEDED, self._chat_answer(job, parsed.name))
+        else:
+            self._end(job, lives.SUCCEEDED, replies.help_text(parsed.suggestion))
+
+    def _sync(self, job: Job) -> None:
+        if self._missing["mirror"]:
+            self._end(job, lives.REFUSED, replies.part_missing("镜像同步", self._missing["mirror"]))
+        elif self._slot.take(job.id):
+            self._hand_over(job)
+        elif job.is_queued:
+            return
+        elif self._max_queue == 0:
+            self._end(job, lives.REFUSED, self._busy_answer())
+        else:
+            waiting = [each for each in self._open("sync") if each.is_queued and each.state == "accepted"]
+            if len(waiting) >= self._max_queue:
+                self._end(job, lives.REFUSED, replies.queue_full(self._max_queue))
+            else:
+                self._ledger.save(advance(job, lives.Queued()), replies.queued(len(waiting) + 1))
+
+    def _busy_answer(self) -> str:
+        record = self._store.job(self._slot.job) if self._slot.job else None
+        if record is None:
+            return replies.busy_elsewhere()
+        running = from_record(record)
+        began = self._clock.local(running.started_at or running.created_at)
+        return replies.busy(running, self._clock.now(), began)
+
+    def _upload_answer(self) -> str:
+        if self._missing["upload"]:
+            return replies.part_missing("文件上传", self._missing["upload"])
+        return replies.uploads_not_there()
+
+    def _chat_answer(self, job: Job, name: str) -> str:
+        if name == "status":
+            under_way = [each for kind in LISTED_KINDS for each in self._open(kind)]
+            return replies.status(under_way, self._clock.now(), self._clock.local)
+        if name == "history":
+            records = self._store.jobs(limit=HISTORY_SHOWN, before=job.id, kinds=LISTED_KINDS)
+            return replies.history([from_record(record) for record in records], self._clock.local)
+        return replies.help_text(None)
+
+    def _open(self, kind: str) -> list[Job]:
+        return [from_record(record) for record in self._store.open_jobs() if record.kind == kind]
+
+    def _end(self, job: Job, result: str, text: str) -> None:
+        self._ledger.save(advance(job, lives.Ended(result, self._clock.now())), text)
+        LOG.info("job ended", job=job.id, kind=job.kind, result=result)
