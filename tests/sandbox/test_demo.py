@@ -16,6 +16,7 @@ import pytest
 
 from tests.support.plain_client import call
 from wxsync.sandbox import demo
+from wxsync.sandbox.server import Answer, Server
 
 ROOT = Path(__file__).parents[2]
 BOT = ROOT / "tests" / "support" / "echo_bot.py"
@@ -185,6 +186,65 @@ def test_a_stand_in_that_dies_is_named(room):
     os.kill(stand_ins, signal.SIGKILL)
     code, out = finish(process)
     assert (code, "替身意外退出（状态 -9）" in out) == (1, True), out
+
+
+def test_a_stand_in_that_dies_while_an_answer_is_awaited_is_named(room):
+    process = start(room, "silent")
+    read_until(process, "🔄")
+    os.kill(min(children(process.pid)), signal.SIGKILL)
+    code, out = finish(process)
+    assert (code, "替身意外退出（状态 -9）" in out, "Traceback" in out) == (1, True, False), out
+
+
+LEAK = """
+import sys, time
+from tests.support import echo_bot
+from tests.support.plain_client import call
+
+
+class Leaky(echo_bot.EchoBot):
+    def answer(self, text):
+        port, repo = int(SETTINGS["github"]["api_base"].rpartition(":")[2]), f"/repos/{SETTINGS['github']['repo']}"
+        token = {"Authorization": "Bearer " + SETTINGS["github"]["token"], "User-Agent": "x"}
+        run = call(port, "POST", repo + "/actions/workflows/docker-image-sync.yml/dispatches",
+                   {"ref": "main", "return_run_details": True}, token).json()["workflow_run_id"]
+        log = f"{repo}/actions/jobs/{run * 1000}/logs"
+        while (reply := call(port, "GET", log, None, token)).status != 302:
+            time.sleep(0.05)
+        host, _, path = reply.headers["location"][len("http://"):].partition("/")
+        call(int(host.rpartition(":")[2]), "GET", "/" + path, None, token)
+        super().answer(text)
+
+
+def keep(settings):
+    global SETTINGS
+    SETTINGS = settings
+    return Leaky(settings)
+
+
+echo_bot.main(sys.argv[2], keep)
+"""
+
+
+def test_a_token_sent_to_the_log_host_spoils_the_success(room, tmp_path):
+    entry = tmp_path / "entry.py"
+    entry.write_text(LEAK, encoding="utf-8")
+    code, out = finish(start(room, "ok", entry=entry))
+    assert (code, "替身出错" in out, "TokenLeaked" in out, "✅" in out) == (1, True, True, True), out
+
+
+def test_only_the_daemons_own_listeners_that_answer_count_as_ready(tmp_path):
+    path = tmp_path / "listeners.json"
+    assert demo._bot_port(path, 7) == 0
+    listeners = [{"part": "relay", "host": "127.0.0.1", "port": 1}, {"part": "all", "host": "127.0.0.1", "port": 2}]
+    path.write_text(json.dumps({"pid": 7, "listeners": listeners}))
+    assert [demo._bot_port(path, pid) for pid in (7, 8)] == [2, 0]
+    path.write_text(json.dumps({"pid": 7, "listeners": listeners[:1]}))
+    assert demo._bot_port(path, 7) == 0
+    server = Server(lambda request: Answer(503))
+    assert not demo._is_healthy(server.port)
+    server.close()
+    assert not demo._is_healthy(server.port)
 
 
 def test_the_configuration_is_readable_by_its_owner_alone(room):
