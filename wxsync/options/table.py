@@ -50,7 +50,13 @@ class Option:
 
 
 def option(
-    kind: Kind[T], default: str | None, help: str, *, env: tuple[str, ...] = (), secret: bool = False, later: str = ""  # noqa: A002
+    kind: Kind[T],
+    default: str | None,
+    help: str,  # noqa: A002 - as in argparse, where every reader knows it from
+    *,
+    env: tuple[str, ...] = (),
+    secret: bool = False,
+    later: str = "",
 ) -> T:
     """Return the dataclass field of one option: its value when not given, hidden in repr when secret."""
     value = kind.absent if default is None else kind.read(default)
