@@ -128,14 +128,14 @@ def _refused_or_limited(response: Response, message: str, where: str) -> GitHubF
 def _unprocessable_dispatch(message: str, where: str) -> GitHubFault:
     """422 on a dispatch: nothing was started; GitHub's message tells which of four things is wrong."""
     text = message.lower()
+    if "disabled" in text:  # before the next: its text names workflow_dispatch too
+        return _disabled(where, 422)
     if "input" in text or "workflow_dispatch" in text:
         what = "仓库里的工作流文件是旧版本（不能由程序启动）"
         return GitHubFault("old-workflow", what, where=where, mend=REPLACE_WORKFLOW, status=422)
     if "ref" in text:
         what, mend = f"GitHub 上没有这个分支：{message}", "请管理员核对 GITHUB_BRANCH"
         return GitHubFault("branch", what, where=where, mend=mend, status=422)
-    if "disabled" in text:
-        return _disabled(where, 422)
     what = f"GitHub 拒绝启动工作流（422）：{message}"
     return GitHubFault("refused", what, where=where, mend="请管理员按提示检查仓库设置", status=422)
 
