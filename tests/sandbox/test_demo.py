@@ -9,6 +9,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -259,7 +260,8 @@ def test_the_configuration_is_readable_by_its_owner_alone(room):
     assert finish(process)[0] == 0
 
 
-def test_run_gives_the_signals_back(room, tmp_path):
+def test_run_gives_the_signals_back(room, tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(room))
     entry = tmp_path / "entry.py"
     entry.write_text("raise SystemExit(78)\n")
     before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]

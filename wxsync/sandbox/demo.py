@@ -117,7 +117,10 @@ class _Demo:
         try:
             return self._follow(conversation, conversation.send(message), answer_s)
         except Unreachable as cause:
-            self._check()
+            # A process that was killed cuts its connections a moment before its end can be seen.
+            for _ in range(20):
+                self._check()
+                self._stop.wait(0.05)
             raise Ended(f"替身没有应答：{cause}") from cause
 
     def end(self) -> int:
