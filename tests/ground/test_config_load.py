@@ -292,6 +292,11 @@ def test_files_of_other_encodings_and_sizes_are_refused_clearly(site):
     assert "读不了" in site.problems(RELAY)[0]
 
 
+def test_a_default_file_that_may_not_be_looked_at_is_told_and_not_taken_for_missing(site):
+    site.default = site.root / ("x" * 300)
+    assert "读不了" in site.problems(RELAY)[0]
+
+
 def test_marks_and_line_ends_of_windows_are_read(site):
     site.write("etc/wxsync.conf", "\ufeff[proxy]\r\ntargets =\r\n  http://a\r\n  http://b\r\n".encode())
     assert site.load().settings.proxy.targets == ("http://a", "http://b")

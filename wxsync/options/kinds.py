@@ -115,13 +115,7 @@ def word(pattern: str, name: str, what: str, mend: str, *, longest: int = 255) -
     return Kind(name, read, "")
 
 
-def _read_path(text: str) -> str:
-    if "\n" in text or "\x00" in text:
-        raise ConfigError("路径有多行", mend="写一个路径")
-    return text
-
-
-PATH = Kind("路径", _read_path, "")
+PATH = Kind("路径", str, "")
 
 
 def _read_time(text: str) -> time:
