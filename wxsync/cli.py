@@ -14,11 +14,16 @@ from wxsync.clock import SystemClock
 from wxsync.config.load import ConfigErrors, Loaded, load
 from wxsync.config.report import report
 from wxsync.config.sources import surroundings
-from wxsync.daemon.service import BUSY, Busy, Daemon
+from wxsync.daemon import web_process
+from wxsync.daemon.service import Daemon
+from wxsync.daemon.state_dir import Busy
 from wxsync.errors import ConfigError, WxsyncError
+from wxsync.options.settings import Settings
 from wxsync.version import VERSION
 
-OK, FAILED, USAGE, PARTLY, BAD_CONFIGURATION = 0, 1, 2, 3, 78
+OK, FAILED, BUSY, BAD_CONFIGURATION = 0, 1, 75, 78
+WEB_PROCESS = "web-process"
+ENTRY = Path(__file__).resolve().parents[1] / "wxsyncd.py"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -55,16 +60,39 @@ def _parser() -> argparse.ArgumentParser:
     demo = commands.add_parser("demo", help="在内置沙箱上演示，不需要账号")
     demo.add_argument("--message", metavar="TEXT", help="发送这条消息并打印聊天；不写则打开聊天网页")
     demo.set_defaults(command_function=_demo)
+    web = commands.add_parser(WEB_PROCESS, parents=[sources])  # of the daemon itself: not in --help
+    web.add_argument("state_dir")
+    web.add_argument("inherited")
+    web.set_defaults(command_function=_web_process)
     return parser
 
 
 def _run(arguments: argparse.Namespace) -> int:
     loaded = _load(arguments)
-    settings = loaded.settings
-    output = log.setup(settings.log, settings.secrets(), os.environ)
-    for warning in loaded.warnings:
-        log.logger("config").warning("configuration is odd", what=warning)
-    return Daemon(settings, SystemClock(), output).run()
+    daemon = Daemon(
+        loaded.settings,
+        SystemClock(),
+        load=lambda: _load(arguments).settings,
+        log_to=_log_to,
+        web_process=[sys.executable, "-I", str(ENTRY), *_sources(arguments), WEB_PROCESS],
+    )
+    return daemon.run()
+
+
+def _log_to(settings: Settings) -> log.Output:
+    return log.setup(settings.log, settings.secrets(), os.environ)
+
+
+def _sources(arguments: argparse.Namespace) -> list[str]:
+    """Return the options that lead another process to the same configuration."""
+    given = {"--config": "config", "--env-file": "env_file"}
+    return [part for name, key in given.items() if hasattr(arguments, key) for part in (name, getattr(arguments, key))]
+
+
+def _web_process(arguments: argparse.Namespace) -> int:
+    settings = _load(arguments).settings
+    _log_to(settings)
+    return web_process.run(settings, SystemClock(), arguments.inherited, Path(arguments.state_dir))
 
 
 def _check_config(arguments: argparse.Namespace) -> int:
@@ -87,5 +115,4 @@ def _demo(arguments: argparse.Namespace) -> int:
     # Here and not at the top: the daemon never loads its own stand-ins.
     from wxsync.sandbox import demo  # noqa: PLC0415
 
-    entry = Path(__file__).resolve().parents[1] / "wxsyncd.py"
-    return demo.run(arguments.message, python=sys.executable, entry=entry, out=sys.stdout, environ=os.environ)
+    return demo.run(arguments.message, python=sys.executable, entry=ENTRY, out=sys.stdout, environ=os.environ)

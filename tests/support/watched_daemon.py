@@ -63,13 +63,19 @@ def main() -> int:
     parser.add_argument("--ahead", type=float, default=0.0)
     arguments = parser.parse_args()
     DIE_AFTER = arguments.die_after
-    loaded = load(arguments.config, None, surroundings(os.environ, is_root=os.geteuid() == 0))
-    output = log.setup(loaded.settings.log, loaded.settings.secrets(), os.environ)
+    settings = load(arguments.config, None, surroundings(os.environ, is_root=os.geteuid() == 0)).settings
 
     def make_store(database: Database) -> Store:
         return DyingStore(database)
 
-    return Daemon(loaded.settings, AheadClock(arguments.ahead), output, make_store=make_store).run()
+    return Daemon(
+        settings,
+        AheadClock(arguments.ahead),
+        load=lambda: settings,
+        log_to=lambda settings: log.setup(settings.log, settings.secrets(), os.environ),
+        web_process=(),
+        make_store=make_store,
+    ).run()
 
 
 if __name__ == "__main__":

@@ -45,7 +45,7 @@ class Bot:
         ledger = Ledger(store, clock, wakes["outbox"])
         slot = Slot(FileLock(state_dir / "sync.lock"))
         day_list = DayList(state_dir / "images.txt")
-        prefix = f"{settings.registry.host}/{settings.registry.namespace}/"
+        prefix = settings.registry.prefix
         github = _github(settings, BeatingTransport(auto, beats["sync"]))
         self._rollover = Rollover(
             store, day_list, github, clock, at=settings.rollover.time, is_enabled=settings.rollover.enabled
@@ -78,6 +78,7 @@ class Bot:
         self._timer = Timer(
             store, clock, self._rollover, history_days=settings.jobs.history_days, on_rollover=wakes["sync"]
         )
+        self.wake = wakes["reception"]
         self.inbox = Inbox(store, clock, wakes["reception"], own_prefix=prefix)
 
     def start(self) -> None:
@@ -88,13 +89,14 @@ class Bot:
         for name, turn in zip(THREADS, turns):
             self._loops[name].start(turn)
 
-    def stop(self, timeout_s: float) -> None:
-        """End the threads; one that hangs in a remote call is left behind after the time, its step is taken again."""
+    def stop(self, timeout_s: float) -> bool:
+        """End the threads; tell whether all ended in time. A step cut off by the process's end is taken again."""
         end = self._clock.monotonic() + timeout_s
         late = [name for name, loop in self._loops.items() if not loop.stop(0.0)]
         late = [name for name in late if not self._loops[name].stop(end - self._clock.monotonic())]
         if late:
-            LOG.info("threads cut off", threads=",".join(late))
+            LOG.info("threads still in a call", threads=",".join(late))
+        return not late
 
     def troubles(self) -> list[str]:
         """Return why the bot is not well, empty when it is; a fault of a remote service is no trouble of ours."""

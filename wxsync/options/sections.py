@@ -143,6 +143,11 @@ class Registry:
         """Return the destination registry without the http:// that marks a plain one."""
         return self.registry[len("http://"):] if self.registry.startswith("http://") else self.registry
 
+    @property
+    def prefix(self) -> str:
+        """Return what stands before NAME:TAG in every destination: REGISTRY/NAMESPACE/."""
+        return f"{self.host}/{self.namespace}/"
+
 
 @dataclass(frozen=True)
 class QingStor:

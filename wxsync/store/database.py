@@ -11,6 +11,7 @@ from pathlib import Path
 from wxsync.errors import WxsyncError
 
 SCHEMA_VERSION = 1
+LOCK_WAIT_S = 3.0  # for another process's transaction; WeCom waits 5 s for its 200, and then 503 must be out
 SCHEMA = """
 CREATE TABLE seen (key BLOB PRIMARY KEY, at REAL NOT NULL) WITHOUT ROWID;
 CREATE INDEX seen_by_age ON seen (at);
@@ -45,7 +46,7 @@ class Database:
         self._lock = threading.RLock()
         try:
             self._connection = sqlite3.connect(
-                str(path), timeout=10, isolation_level=None, check_same_thread=False, cached_statements=64
+                str(path), timeout=LOCK_WAIT_S, isolation_level=None, check_same_thread=False, cached_statements=64
             )
             self._connection.row_factory = sqlite3.Row
             self._connection.execute("PRAGMA journal_mode=WAL")
