@@ -31,4 +31,3 @@ test: $(VENV)/tools
 check: $(VENV)/tools
 	$(BIN)/mypy
 	$(BIN)/ruff check wxsync tests wxsyncd.py
-	$(BIN)/python -m wxsync.config --check
