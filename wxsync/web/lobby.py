@@ -10,6 +10,7 @@ import errno
 import os
 import select
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Iterator
 from typing import Protocol
@@ -30,6 +31,7 @@ ARMED = select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLONESHOT
 REST_S = 0.25  # the longest sleep of the selector: deadlines are kept that exactly
 ACCEPTS = 64  # connections taken at once, before the others are looked at again
 MAX_LINGERING = 256
+ENOUGH, BATCH_S = 16, 0.001
 QUEUE_S = 1.0  # a request that no thread takes in this time is answered 503
 GRACE_S = 1.0  # while draining: how long a client may take to send the request it had begun when it was answered
 
@@ -127,6 +129,10 @@ class Lobby:
         os.close(self._rope)
 
     def _round(self, workers: Workers) -> None:
+        if workers.is_busy() >= ENOUGH:
+            # The threads have work: one look at many connections is cheaper than many looks, each of which waits for
+            # the interpreter.
+            time.sleep(BATCH_S)
         for fd, _ in self._epoll.poll(TICK_S if workers.is_busy() else self._naps.rest_s(REST_S, self._now())):
             if fd in self._listeners:
                 self._accept(self._listeners[fd])

@@ -106,9 +106,9 @@ class Service:
                 check_limits(connection.buffer, max_line=self.limits.max_request_line, max_fields=self.limits.max_head)
             except Refusal as refusal:
                 return self._refuse_head(connection, refusal)
-        # A thread waits a moment for the next request, but not for a head's rest, nor while others wait for a thread.
-        is_patient = not connection.buffer and not self._workers.is_busy()
-        data = connection.receive_moment() if is_patient else connection.receive_now()
+            data = connection.receive_now()
+        else:
+            data = connection.receive_moment()
         if data is None:
             self.lobby.park(connection)
             return False
@@ -169,6 +169,10 @@ class Service:
         if exchange.keeps:
             if connection.buffer:
                 connection.begun = exchange.ended
+            elif self._workers.is_busy():
+                # A thread waits a moment for the next request, but not while others wait for a thread.
+                self.lobby.park(connection)
+                return False
             return True
         if exchange.breaks_off:
             self.lobby.forget(connection, reset=True)

@@ -1,12 +1,14 @@
 """Worker threads, made when there is use for them and kept for the next request. Floor: web.
 
-Few threads and a queue are fairer than many threads: with every one runnable, the interpreter's lock picks at random
-and the unlucky wait for a second. So beyond a few, threads are added only while requests wait although the processor
-has time to spare: then the others are blocked on an upstream or a client, and more of them do help.
+While there is a thread for each busy connection it stays with it, which is fastest. With more connections than that,
+few threads and a queue are fairer and cheaper: with many runnable, the interpreter's lock picks at random, and the
+unlucky wait for a second. So beyond a few, threads serve only while requests wait although the processor has time to
+spare: then the others are blocked on an upstream or a client, and more of them do help.
 """
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
 import time
@@ -19,7 +21,8 @@ from wxsync.web.connection import Connection
 
 LOG = logger("web.workers")
 
-FEW = 32
+FEW = 32  # threads that may stay with their connections, while they are enough for all
+FEWER = 16  # threads that serve a longer queue
 TICK_S = 0.01
 IDLE_S = 10.0  # a thread beyond the few ends after so long without work
 BUSY_SHARE = 0.7  # of one processor: above it more threads would only wait for the interpreter
@@ -33,10 +36,12 @@ class Workers:
         self._threads = threads
         self._clock = clock
         self._waiting: deque[Connection] = deque()
-        self._tokens: queue.SimpleQueue[bool] = queue.SimpleQueue()  # one for each connection waiting; False: end
+        self._calls: queue.SimpleQueue[None] = queue.SimpleQueue()  # each wakes one idle thread, perhaps for nothing
         self._lock = threading.Lock()  # guards the two counts
         self._alive = 0
         self._idle = 0
+        self._ended = False
+        self._allowed = FEWER  # threads that may serve a queue, by what the processor has to spare
         self._measured = (0.0, 0.0)  # when, and the process's processor time then
         self.is_busy = self._waiting.__len__  # how many wait for a thread; asked after every answer
 
@@ -44,9 +49,8 @@ class Workers:
         """Have the connection served as soon as a thread is free."""
         connection.queued_at = self._clock.monotonic()
         self._waiting.append(connection)
-        self._tokens.put(True)
-        if not self._idle and self._alive < min(FEW, self._threads):
-            self._start_one()
+        if self._has_place():
+            self._call_one()
 
     def tick(self, now: float) -> None:
         """Add threads when requests wait without need."""
@@ -56,27 +60,41 @@ class Workers:
             return
         used = time.process_time()
         self._measured = (now, used)
-        if self._waiting and not self._idle and used - used_before < BUSY_SHARE * elapsed < BUSY_SHARE:
-            for _ in range(1 + self._alive // 2):
-                if self._alive < self._threads:
-                    self._start_one()
+        if not self._waiting:
+            return
+        if used - used_before < BUSY_SHARE * elapsed < BUSY_SHARE:
+            more = 1 + self._allowed // 2
+            self._allowed = min(self._threads, self._allowed + more)
+            for _ in range(more):
+                self._call_one()
+        elif self._allowed > FEWER:
+            self._allowed -= 1
+
+    def _has_place(self) -> bool:
+        """Tell whether one more thread may serve."""
+        allowed = max(FEW, self._allowed) if len(self._waiting) <= FEWER else self._allowed
+        return self._alive - self._idle < min(allowed, self._threads)
+
+    def _call_one(self) -> None:
+        if self._idle:
+            self._calls.put(None)
+        elif self._alive < self._threads:
+            self._start_one()
 
     def take_stale(self, before: float) -> Connection | None:
         """Take back the connection that has waited since before that time, if there is one."""
         try:
-            if self._waiting[0].queued_at >= before:
-                return None
-            self._tokens.get_nowait()
-        except (IndexError, queue.Empty):
+            return self._waiting.popleft() if self._waiting[0].queued_at < before else None
+        except IndexError:  # a worker has taken the last one
             return None
-        return self._waiting.popleft()
 
     def end(self) -> None:
         """Let every thread end after what it is serving."""
+        self._ended = True
         with self._lock:
             alive = self._alive
         for _ in range(alive):
-            self._tokens.put(False)
+            self._calls.put(None)
 
     def _start_one(self) -> None:
         with self._lock:
@@ -89,25 +107,26 @@ class Workers:
                 self._alive -= 1
 
     def _run(self) -> None:
-        while self._next_token():
-            self._serve(self._waiting.popleft())
+        while (connection := self._next()) is not None:
+            self._serve(connection)
         with self._lock:
             self._alive -= 1
 
-    def _next_token(self) -> bool:
-        try:
-            return self._tokens.get_nowait()
-        except queue.Empty:
-            pass
+    def _next(self) -> Connection | None:
+        """Return what waits, at once while there is something; None when the thread shall end."""
         with self._lock:
-            self._idle += 1
+            self._idle += 1  # from here on `put` calls; what was put before is found by looking again
         try:
-            while True:
+            while not self._ended:
+                if self._has_place():
+                    with contextlib.suppress(IndexError):
+                        return self._waiting.popleft()
                 try:
-                    return self._tokens.get(timeout=IDLE_S)
+                    self._calls.get(timeout=IDLE_S)
                 except queue.Empty:
                     if self._alive > FEW:
-                        return False
+                        return None
+            return None
         finally:
             with self._lock:
                 self._idle -= 1
