@@ -68,11 +68,13 @@ class Part:
     def __init__(self, options: Options, listener: socket.socket, metrics: Metrics, child: Child | None) -> None:
         clock = SystemClock()
         dialer = Dialer(clock, SystemResolver(clock))
-        tls = ssl.create_default_context(cafile=options.ca_file or None)
         timeouts = Timeouts(options.connect_timeout, options.timeout)
         urls = [parse_url(target) for target in options.targets]
+        has_tls = any(url.scheme == "https" for url in urls)  # the system's certificates take megabytes
+        tls = ssl.create_default_context(cafile=options.ca_file or None) if has_tls else None
         upstreams = [
-            Upstream(url, timeouts, dialer, clock, max_idle=options.threads, tls=tls if url.scheme == "https" else None)
+            Upstream(
+                url, timeouts, dialer, clock, max_idle=options.threads, tls=tls if url.scheme == "https" else None)
             for url in urls
         ]
         trusted = [ip_network(text) for text in options.trusted]

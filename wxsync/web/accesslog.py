@@ -54,13 +54,11 @@ class Layout:
         head = account.head
         moment = self._time(account.began + offset_s)
         ms = (account.ended - account.began) * 1000
-        if head is None:
-            client, method, path, protocol = account.peer, "-", "-", "-"
-        else:
-            forwarded = head.fields.special.get(b"x-forwarded-for")
-            client = self._client(account.peer, tuple(forwarded)) if forwarded else account.peer
-            method, path, protocol = head.method[:32], _shown(head), f"HTTP/1.{head.minor}"
+        client = account.peer
+        if head is not None and b"x-forwarded-for" in head.fields.special:
+            client = self._client(client, tuple(head.fields.special[b"x-forwarded-for"]))
         if self._is_json:
+            method, path, protocol = _shown(head)
             asked = {
                 "upstream": account.upstream, "upstream_ms": round(account.upstream_s * 1000, 1),
                 "tries": account.tries, "connection": "reused" if account.reused else "new",
@@ -71,6 +69,7 @@ class Layout:
                 "in": account.bytes_in, "out": account.bytes_out, "ms": round(ms, 1), **asked,
                 **({"reason": account.reason} if account.reason else {}),
             }) + "\n"
+        request = '"{} {} {}"'.format(*_shown(head))
         more = f" reason={json.dumps(account.reason)}" if account.reason else ""
         if account.upstream:
             use = "reused" if account.reused else "new"
@@ -79,7 +78,7 @@ class Layout:
                 f"connection={use}{more}"
             )
         return (
-            f'{moment} INFO web.access {client} "{method} {path} {protocol}" {account.status} '
+            f"{moment} INFO web.access {client} {request} {account.status} "
             f"in={account.bytes_in} out={account.bytes_out} ms={ms:.1f}{more}\n"
         )
 
@@ -92,13 +91,21 @@ class Layout:
         return f"{before}.{int((epoch_s - second) * 1000):03}{behind}"
 
 
-def _shown(head: RequestHead) -> str:
-    path = head.path[:LONGEST]
+def _shown(head: RequestHead | None) -> tuple[str, str, str]:
+    """Return method, path and protocol as they stand in the log."""
+    if head is None:
+        return "-", "-", "-"
+    path = _shown_path(head.path[:LONGEST])
+    if len(head.target) > len(head.path):
+        path += "?[redacted]"
+    return head.method[:32], path, "HTTP/1.1" if head.minor else "HTTP/1.0"
+
+
+@lru_cache(256)
+def _shown_path(path: bytes) -> str:
     if PRINTABLE.fullmatch(path):
-        text = path.decode("ascii")
-    else:
-        text = "".join(chr(byte) if PRINTABLE.fullmatch(bytes([byte])) else f"\\x{byte:02x}" for byte in path)
-    return f"{text}?[redacted]" if len(head.target) > len(head.path) else text
+        return path.decode("ascii")
+    return "".join(chr(byte) if PRINTABLE.fullmatch(bytes([byte])) else f"\\x{byte:02x}" for byte in path)
 
 
 def _client(trusted: tuple[Network, ...], peer: str, forwarded: tuple[bytes, ...]) -> str:

@@ -67,7 +67,7 @@ def measure(contestant: Contestant, load: Load, seconds: float) -> Run:
     return Run(
         float(re.search(r"Requests/sec:\s+([0-9.]+)", out)[1]),
         milliseconds(re.search(r"Latency\s+(\S+)", out)[1]),
-        milliseconds(re.search(r"50%\s+(\S+)", out)[1]), milliseconds(re.search(r"99%\s+(\S+)", out)[1]),
+        milliseconds(re.search(r"\n +50%\s+(\S+)", out)[1]), milliseconds(re.search(r"\n +99%\s+(\S+)", out)[1]),
         used_s / max(1, requests) * 1e6, contestant.rss_kib(), errors + (int(bad[1]) if bad else 0))
 
 
