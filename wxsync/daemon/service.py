@@ -29,7 +29,8 @@ from wxsync.version import VERSION
 
 LOG = logger("daemon")
 OK = 0
-DRAIN_S = 9.0  # SIGTERM to the end takes 10 s at most
+# SIGTERM to the end takes 10 s at most: these together leave a second for the interpreter.
+RELOAD_END_S, WEB_END_S, BOT_END_S = 1.0, 5.0, 3.0
 FIXED = ("listen", "admin_listen", "state_dir", "processes")  # of [server]: a reload keeps the old values
 
 
@@ -139,7 +140,7 @@ class Daemon:
             except WxsyncError as error:
                 LOG.error("reload refused, the old configuration stays", why=str(error))
                 return
-            while self._bot is not None and not self._bot.stop(DRAIN_S):
+            while self._bot is not None and not self._bot.stop(BOT_END_S):
                 pass  # two bots on one store would do every step twice: wait until the old one's call is over
             self._settings, self._bot = settings, bot
             if bot is not None:
@@ -166,14 +167,13 @@ class Daemon:
         self._signalled.set()
 
     def _end(self, web: WebSide) -> None:
-        """Drain within DRAIN_S; what is cut off then is taken up at the next start."""
+        """Drain within the bounds above; what is cut off then is taken up at the next start."""
         LOG.info("draining")
         self._is_stopping = True
-        end = self._clock.monotonic() + DRAIN_S
-        self._changing.acquire(timeout=DRAIN_S / 3)  # a reload under way may still end
-        is_clean = web.end(DRAIN_S / 2)
+        self._changing.acquire(timeout=RELOAD_END_S)  # a reload under way may still end
+        is_clean = web.end(WEB_END_S)
         if self._bot is not None:
-            self._bot.stop(end - self._clock.monotonic())
+            self._bot.stop(BOT_END_S)
         self._state.give_back()
         LOG.info("stopped", clean=is_clean)
 
