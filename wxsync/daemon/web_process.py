@@ -17,7 +17,7 @@ from wxsync.store.database import Database
 from wxsync.store.store import Store
 from wxsync.web.child import Child, inherited
 
-DRAIN_S = 9.0
+DRAIN_S = 5.0
 
 
 def run(settings: Settings, clock: Clock, argument: str, state_dir: Path) -> int:

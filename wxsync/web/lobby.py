@@ -292,5 +292,5 @@ class Lobby:
             left = list(self._open.values())
         for connection in left:
             connection.interrupt()
+        os.write(self._rope, b".")  # first, since the thread closes it as soon as it sees the end
         self._ended = True
-        os.write(self._rope, b".")
