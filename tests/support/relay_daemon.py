@@ -11,7 +11,6 @@ import json
 import resource
 import signal
 import socket
-import ssl
 import sys
 import tempfile
 import threading
@@ -30,6 +29,7 @@ from wxsync.web.balance import Balance
 from wxsync.web.child import Child, inherited
 from wxsync.web.counting import FAMILIES, Counting
 from wxsync.web.keeper import Keeper
+from wxsync.web.link import tls_context
 from wxsync.web.processes import WebProcesses
 from wxsync.web.proxy import Relay
 from wxsync.web.routes import Router, Rule, health_rule
@@ -71,7 +71,7 @@ class Part:
         timeouts = Timeouts(options.connect_timeout, options.timeout)
         urls = [parse_url(target) for target in options.targets]
         has_tls = any(url.scheme == "https" for url in urls)  # the system's certificates take megabytes
-        tls = ssl.create_default_context(cafile=options.ca_file or None) if has_tls else None
+        tls = tls_context(options.ca_file) if has_tls else None
         upstreams = [
             Upstream(
                 url, timeouts, dialer, clock, max_idle=options.threads, tls=tls if url.scheme == "https" else None)

@@ -23,6 +23,7 @@ from wxsync.remote.resolver import SystemResolver
 from wxsync.remote.url import parse_url
 from wxsync.web.balance import Balance
 from wxsync.web.keeper import Keeper
+from wxsync.web.link import tls_context
 from wxsync.web.proxy import Relay
 from wxsync.web.routes import Router
 from wxsync.web.upstream import Timeouts, Upstream
@@ -497,7 +498,7 @@ def test_tls_upstream(cut: bool) -> None:
 
     server_side = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     server_side.load_cert_chain(TLS_FILES / "server.pem")
-    context = ssl.create_default_context(cafile=str(TLS_FILES / "ca.pem"))
+    context = tls_context(str(TLS_FILES / "ca.pem"))
     with ScriptedUpstream(serve, tls=server_side) as upstream, \
             Setup(upstream.url, tls=context).client() as client:
         for _ in range(3):

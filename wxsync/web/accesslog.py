@@ -22,8 +22,8 @@ from wxsync.web.account import Account
 LOG = logger("web.access")
 
 FLUSH_S = 0.2
-TURN = 16
-MAX_WAITING = 50_000
+TURN = 64
+MAX_WAITING = 20_000
 LONGEST = 2048  # characters of a path
 PRINTABLE = re.compile(rb"[!#-\[\]-~]*")
 

@@ -13,7 +13,6 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Iterator
-from typing import Protocol
 
 from wxsync.clock import Clock
 from wxsync.http1.answer import answer_head
@@ -22,6 +21,7 @@ from wxsync.log import logger
 from wxsync.web.account import Account, Recorder
 from wxsync.web.connection import DONTWAIT, Connection
 from wxsync.web.limits import BLOCK, LINGER_BYTES, LINGER_S, Limits
+from wxsync.web.listener import Listener
 from wxsync.web.naps import Naps
 from wxsync.web.workers import TICK_S, Workers
 
@@ -32,21 +32,16 @@ REST_S = 0.25  # the longest sleep of the selector: deadlines are kept that exac
 ACCEPTS = 64  # connections taken at once, before the others are looked at again
 MAX_LINGERING = 256
 ENOUGH, BATCH_S = 16, 0.001
+IN_USE_S = 0.5
 QUEUE_S = 1.0  # a request that no thread takes in this time is answered 503
+REFUSALS = {
+    408: answer_head(408, (("Connection", "close"), ("Content-Length", "0"))),
+    503: answer_head(503, (("Connection", "close"), ("Content-Length", "0"), ("Retry-After", "1"))),
+}
 GRACE_S = 1.0  # while draining: how long a client may take to send the request it had begun when it was answered
 
 
-class Listener(Protocol):
-    """A listening socket that makes connections of what it accepts."""
-
-    def fileno(self) -> int:
-        """The descriptor to wait on."""
-
-    def accept(self, now: float) -> Connection:
-        """Return the next connection; BlockingIOError when there is none."""
-
-    def server_close(self) -> None:
-        """Close the socket."""
+Table = OrderedDict[int, Connection]  # by descriptor, in the order of waiting
 
 
 class Lobby:
@@ -63,9 +58,7 @@ class Lobby:
         self._listeners: dict[int, Listener] = {}
         self._lock = threading.Lock()  # guards the four tables
         self._open: dict[int, Connection] = {}
-        self._idle: OrderedDict[int, Connection] = OrderedDict()
-        self._heads: OrderedDict[int, Connection] = OrderedDict()
-        self._lingering: OrderedDict[int, Connection] = OrderedDict()
+        self._idle, self._heads, self._lingering = Table(), Table(), Table()
         self._naps = Naps()
         self._draining = False
         self._ended = False
@@ -115,8 +108,6 @@ class Lobby:
         except ValueError:  # the lobby has ended meanwhile
             self.forget(connection)
 
-    # -- the thread -----------------------------------------------------------------------------------------------
-
     def run(self, workers: Workers) -> None:
         """Serve until drained; the body of the lobby's thread."""
         while not self._ended:
@@ -142,7 +133,7 @@ class Lobby:
         for connection in self._naps.over(now):
             if self._heads.get(connection.fd) is connection:
                 self._read_head(connection, workers)
-        self._expire(now)
+        self._expire(now, workers)
         workers.tick(now)
         while stale := workers.take_stale(now - QUEUE_S):
             self._turn_away(stale, 503, "no thread was free")
@@ -153,8 +144,6 @@ class Lobby:
     def _wake(self, fd: int, workers: Workers) -> None:
         with self._lock:
             connection = self._idle.pop(fd, None)
-            if connection is None and (head := self._heads.get(fd)) is not None and not head.buffer:
-                connection = self._heads.pop(fd)
         if connection is not None:
             connection.begun = self._now()
             workers.put(connection)
@@ -164,7 +153,11 @@ class Lobby:
             self._discard(self._lingering[fd])
 
     def _read_head(self, connection: Connection, workers: Workers) -> None:
-        """Go on with a head that did not come at once; a worker gets it when there is something to judge."""
+        """Go on with a head of which nothing or not all has come; a worker gets it when there is something to judge.
+
+        So a crowd of slow clients never stands in the workers' queue. A connection that has been served before goes
+        to a worker unread: its next request mostly comes whole, and reading here would be one more turn.
+        """
         data = connection.receive_now()
         seen = max(0, len(connection.buffer) - 3)
         if data:
@@ -179,7 +172,7 @@ class Lobby:
         elif not self._naps.begin(connection, self._now()):
             self._arm(connection)
 
-    def _remove(self, table: OrderedDict[int, Connection], connection: Connection) -> None:
+    def _remove(self, table: Table, connection: Connection) -> None:
         with self._lock:
             table.pop(connection.fd, None)
 
@@ -191,8 +184,6 @@ class Lobby:
             self.forget(connection)
         else:
             self._arm(connection)
-
-    # -- coming and going -----------------------------------------------------------------------------------------
 
     def _accept(self, listener: Listener) -> None:
         now = self._now()
@@ -223,36 +214,47 @@ class Lobby:
             self._turn_away(connection, 503, "all connections in use")
 
     def _make_room(self, why: str) -> bool:
-        """Close the oldest idle connection, else refuse the slowest head; tell whether there was one."""
+        """Close the oldest idle connection, else refuse the slowest head; tell whether there was one.
+
+        A connection that was answered a moment ago is in use: before it goes a head that is slower than that.
+        """
         with self._lock:
             table = self._idle or self._heads
             if not table:
                 return False
+            if self._heads and table is self._idle:
+                recently = self._now() - IN_USE_S
+                if next(iter(self._idle.values())).begun > recently > next(iter(self._heads.values())).begun:
+                    table = self._heads
             _, connection = table.popitem(last=False)
         if connection.buffer:
-            self._turn_away(connection, 503, why)
+            self._turn_away(connection, 503, why, lingers=False)
         else:
             self.forget(connection)
         return True
 
-    def _turn_away(self, connection: Connection, status: int, why: str) -> None:
+    def _turn_away(self, connection: Connection, status: int, why: str, *, lingers: bool = True) -> None:
         """Answer without a worker; a client that does not take these few bytes at once loses them."""
-        retry = (("Retry-After", "1"),) if status == 503 else ()
-        head = answer_head(status, (("Connection", "close"), ("Content-Length", "0"), *retry))
+        head = REFUSALS[status]
         try:
             connection.sock.send(head, DONTWAIT)
         except OSError:
-            self.forget(connection)
-            return
+            lingers = False
         account = Account(connection.peer, connection.begun, None, status, why)
         account.bytes_out = len(head)
         account.ended = self._now()
         self._recorder.record(account)
-        self.linger(connection)
+        if lingers:
+            self.linger(connection)
+        else:
+            self.forget(connection)
 
-    def _expire(self, now: float) -> None:
+    def _expire(self, now: float, workers: Workers) -> None:
         for connection in self._older(self._heads, now - self._limits.head_timeout):
-            if connection.buffer:
+            connection.buffer += connection.receive_now() or b""  # it may have come while the connection napped
+            if HEAD_END in connection.buffer:
+                workers.put(connection)
+            elif connection.buffer:
                 self._turn_away(connection, 408, "head not complete in time")
             else:
                 self.forget(connection)
@@ -262,7 +264,7 @@ class Lobby:
         for connection in self._older(self._lingering, now - LINGER_S):
             self.forget(connection)
 
-    def _older(self, table: OrderedDict[int, Connection], before: float) -> Iterator[Connection]:
+    def _older(self, table: Table, before: float) -> Iterator[Connection]:
         """Take out of the table what waits since before that time; a table's order is nearly that of waiting."""
         while True:
             with self._lock:
@@ -271,8 +273,6 @@ class Lobby:
                     return
                 table.popitem(last=False)
             yield first
-
-    # -- drain ----------------------------------------------------------------------------------------------------
 
     def stop_listening(self) -> None:
         """Take what has been accepted by the kernel already, then no more; idle connections go after GRACE_S."""

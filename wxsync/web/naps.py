@@ -8,14 +8,14 @@ from collections.abc import Iterator
 from wxsync.web.connection import Connection
 
 FRESH_S = 0.1
-LONGEST_S = 2.0
+LONGEST_S = 4.0
 
 
 class Naps:
     """Used by the lobby's thread only.
 
-    A nap lasts half of the time that the head has taken so far, so it makes a slow head at most half as slow again,
-    and ten seconds of single bytes cost about a dozen looks.
+    A nap lasts as long as the head has taken so far, so it makes a slow head at most twice as slow, and ten seconds of
+    single bytes cost five looks.
     """
 
     def __init__(self) -> None:
@@ -28,7 +28,7 @@ class Naps:
         if taken < FRESH_S:
             return False
         self._number += 1
-        heapq.heappush(self._asleep, (now + min(LONGEST_S, taken / 2), self._number, connection))
+        heapq.heappush(self._asleep, (now + min(LONGEST_S, taken), self._number, connection))
         return True
 
     def over(self, now: float) -> Iterator[Connection]:

@@ -137,8 +137,6 @@ class WebProcesses:
         with self._lock:
             return [sample for process in self._processes for sample in read(process.metrics)]
 
-    # -- the supervisor -------------------------------------------------------------------------------------------
-
     def _run(self) -> None:
         while not self._ended.is_set():
             try:
@@ -188,8 +186,6 @@ class WebProcesses:
         with self._lock:
             for process in self._processes:
                 process.tell(line)
-
-    # -- one process ----------------------------------------------------------------------------------------------
 
     def _start_one(self) -> _Process:
         with self._lock:

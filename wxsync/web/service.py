@@ -70,8 +70,6 @@ class Service:
         self._thread.join(deadline_s)
         return is_clean
 
-    # -- one connection -------------------------------------------------------------------------------------------
-
     def serve(self, connection: Connection) -> None:
         """Serve the connection until it has nothing to be done, then park or close it; the body of a worker."""
         try:

@@ -67,8 +67,6 @@ class Upstream:
         self._rests_until = 0.0
         self._is_on_trial = False
 
-    # -- connections ----------------------------------------------------------------------------------------------
-
     def take(self) -> Link | None:
         """Return the pooled connection that came back last and is usable; None when there is none."""
         while True:
@@ -118,8 +116,6 @@ class Upstream:
     def pooled(self) -> int:
         """How many connections are idle."""
         return len(self._idle)
-
-    # -- load and health ------------------------------------------------------------------------------------------
 
     @property
     def in_flight(self) -> int:

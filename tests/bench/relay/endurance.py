@@ -26,6 +26,7 @@ from tests.bench.relay.throughput import Load, measure
 
 WORK = Path("/tmp/wxsync-bench")
 GIB = 1 << 30
+TURNS = 50  # a second of the slow clients is cut into so many
 
 
 def raise_files() -> int:
@@ -48,9 +49,11 @@ class SlowClients(threading.Thread):
         text = b"POST /wework-callback/slow HTTP/1.1\r\nHost: h\r\nX: " + b"a" * 10_000
         poll = select.epoll()
         clients: dict[int, list] = {}
+        turn = 0
         while not self.over.is_set():
             begun = time.monotonic()
-            for _ in range(min(1000, self.count - len(clients))):
+            turn = (turn + 1) % TURNS
+            for _ in range(min(1000 // TURNS, self.count - len(clients))):
                 sock = socket.socket()
                 sock.setblocking(False)
                 with suppress(BlockingIOError):
@@ -58,7 +61,8 @@ class SlowClients(threading.Thread):
                 clients[sock.fileno()] = [sock, 0]
                 poll.register(sock, select.EPOLLIN)
             self.most_open = max(self.most_open, len(clients))
-            for fd, (sock, at) in list(clients.items()):
+            for fd in [fd for fd in clients if fd % TURNS == turn]:
+                sock, at = clients[fd]
                 try:
                     sock.send(text[at:at + 1])
                     clients[fd][1] += 1
@@ -69,7 +73,7 @@ class SlowClients(threading.Thread):
             for fd, _ in poll.poll(0, 20_000):
                 if fd in clients:
                     self.drop(clients, fd)
-            self.over.wait(max(0.0, 1.0 - (time.monotonic() - begun)))
+            self.over.wait(max(0.0, 1.0 / TURNS - (time.monotonic() - begun)))
         for sock, _ in clients.values():
             sock.close()
 
