@@ -32,6 +32,7 @@ REST_S = 0.25  # the longest sleep of the selector: deadlines are kept that exac
 ACCEPTS = 64  # connections taken at once, before the others are looked at again
 MAX_LINGERING = 256
 ENOUGH, BATCH_S = 16, 0.001
+MANY, HESITATION_S = 256, 0.00005  # with many connections chance shares evenly enough
 IN_USE_S = 0.5
 QUEUE_S = 1.0  # a request that no thread takes in this time is answered 503
 REFUSALS = {
@@ -71,7 +72,7 @@ class Lobby:
     def listen(self, listener: Listener) -> None:
         """Accept from this listener."""
         self._listeners[listener.fileno()] = listener
-        self._epoll.register(listener.fileno(), select.EPOLLIN | select.EPOLLEXCLUSIVE)
+        self._epoll.register(listener.fileno(), select.EPOLLIN)
 
     def park(self, connection: Connection) -> None:
         """Wait here for the connection's next bytes: of a new request, or of the head that has begun."""
@@ -189,6 +190,9 @@ class Lobby:
         now = self._now()
         if now < self._accepts_again_at:
             return
+        if self._accepts < ACCEPTS and len(self._open) < MANY:
+            # Other processes see the same connection: who has more hesitates longer, so they share evenly.
+            time.sleep(min(BATCH_S, len(self._open) * HESITATION_S))
         for _ in range(self._accepts):
             try:
                 connection = listener.accept(now)

@@ -87,7 +87,11 @@ class Contestant:
 
 
 def status_kib(pid: int, field: str) -> int:
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    """Return a size of the process; 0 when it has just ended."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except FileNotFoundError:
+        return 0
     return next((int(line.split()[1]) for line in lines if line.startswith(field + ":")), 0)
 
 
