@@ -70,7 +70,8 @@ class Contestant:
             pid = waiting.pop()
             found.append(pid)
             for path in Path(f"/proc/{pid}/task").glob("*/children"):
-                waiting += [int(each) for each in path.read_text().split()]
+                with suppress(FileNotFoundError, ProcessLookupError):  # the thread has just ended
+                    waiting += [int(each) for each in path.read_text().split()]
         return found
 
     def cpu_s(self) -> float:
