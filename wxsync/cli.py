@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from wxsync import log
 from wxsync.clock import SystemClock
@@ -42,17 +43,34 @@ def main(argv: Sequence[str] | None = None) -> int:
         return FAILED
 
 
+class _ChineseHelp(argparse.HelpFormatter):
+    """Operators read Chinese; argparse's own words are English."""
+
+    def add_usage(
+        self, usage: str | None, actions: Iterable[argparse.Action], groups: Iterable[Any], prefix: str | None = None
+    ) -> None:
+        """Begin the usage line in Chinese."""
+        super().add_usage(usage, actions, groups, "用法：" if prefix is None else prefix)
+
+
+class _Parser(argparse.ArgumentParser):
+    """The same for the whole command line and for each command."""
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(add_help=False, formatter_class=_ChineseHelp, **given)
+        self._optionals.title = "选项"
+        self.add_argument("-h", "--help", action="help", help="显示这段帮助")
+
+
 def _parser() -> argparse.ArgumentParser:
     # The same options before and after the command; SUPPRESS keeps the later ones from wiping out the earlier.
     sources = argparse.ArgumentParser(add_help=False)
     for name, meaning in (("--config", "配置文件"), ("--env-file", "代替当前目录 .env 的环境文件")):
         sources.add_argument(name, metavar="FILE", default=argparse.SUPPRESS, help=meaning)
-    parser = argparse.ArgumentParser(
-        prog="wxsyncd", description="企业微信镜像同步机器人和回调转发", parents=[sources]
-    )
-    parser.add_argument("--version", action="version", version=f"wxsyncd {VERSION}")
+    parser = _Parser(parents=[sources], prog="wxsyncd", description="企业微信镜像同步机器人和回调转发")
+    parser.add_argument("--version", action="version", version=f"wxsyncd {VERSION}", help="显示版本")
     parser.set_defaults(command_function=_run)
-    commands = parser.add_subparsers(title="命令", metavar="COMMAND")
+    commands = parser.add_subparsers(title="命令", metavar="COMMAND", parser_class=_Parser)
     run = commands.add_parser("run", parents=[sources], help="前台运行（不写命令时就是它）")
     run.set_defaults(command_function=_run)
     check = commands.add_parser("check-config", parents=[sources], help="检查配置，打印回调地址、时区和下一次清空时间")

@@ -51,6 +51,10 @@ def test_version_and_help(tmp_path):
     done = run(ENTRY, "--help", cwd=tmp_path)
     assert done.returncode == 0
     assert "check-config" in done.stdout
+    assert done.stdout.startswith("用法：wxsyncd")
+    assert "options:" not in done.stdout
+    assert "web-process" not in done.stdout
+    assert "用法：wxsyncd demo" in run(ENTRY, "demo", "--help", cwd=tmp_path).stdout
     assert run(ENTRY, "no-such-command", cwd=tmp_path).returncode == 2
 
 

@@ -63,10 +63,23 @@ def test_github_away_at_midnight_loses_nothing(sandbox, start):
 
 
 def test_a_midnight_while_down_is_served_at_the_next_start(sandbox, start):
-    daemon = start(rollover=in_seconds(3600))
+    at = in_seconds(3)
+    daemon = start(rollover=at)
     local = daemon.state_dir / "images.txt"
     sync(sandbox, "nginx:latest")
-    # The same as being down over midnight: the time of day that passed last is one that was never served.
-    restart(sandbox, daemon, rollover=in_seconds(-1))
+    daemon.stop()
+    assert local.read_text() != ""
+    wait_for(lambda: f"{datetime.now(SHANGHAI):%H:%M:%S}" > at["time"], "the time of day")
+    daemon.start()
     wait_for(lambda: "rollover done" in daemon.log(), "the rollover")
     assert local.read_text() == ""
+
+
+def test_a_new_time_of_day_that_has_passed_already_waits_for_tomorrow(sandbox, start):
+    daemon = start(rollover=in_seconds(3600))
+    sync(sandbox, "nginx:latest")
+    restart(sandbox, daemon, rollover=in_seconds(-2))
+    assert sandbox.wecom.send_text("zhangsan", "帮助").is_accepted
+    wait_for(lambda: "ℹ️" in "".join(sandbox.wecom.answers("zhangsan")), "an answer")
+    assert "rollover" not in daemon.log().rpartition("ready")[2]
+    assert (daemon.state_dir / "images.txt").read_text() != ""

@@ -94,6 +94,16 @@ def test_outbox_texts_wait_are_counted_and_leave(store):
     assert store.outbox() == []
 
 
+def test_one_member_to_whom_much_is_owed_hides_nobody_elses_texts(store):
+    number = store.add(record())
+    store.save(store.job(number), NOW, texts=[f"text {n}" for n in range(500)])
+    other = store.add(JobRecord(0, "help", "lisi", "accepted", "", {}, NOW))
+    store.save(store.job(other), NOW, texts=["hello"])
+    owed = store.outbox()
+    assert [text.text for text in owed if text.member == "lisi"] == ["hello"]
+    assert len(owed) == 101
+
+
 def test_jobs_are_listed_newest_first_by_kind_and_before_a_number(store):
     for kind in ("sync", "help", "sync", "upload"):
         store.add(record(kind=kind))
@@ -160,9 +170,11 @@ def test_the_day_list_is_replaced_whole(tmp_path):
 
 
 def test_a_day_list_that_cannot_be_read_or_written_is_a_clear_fault(tmp_path):
-    (tmp_path / "images.txt").write_bytes(b"\xff\xfe")
-    with pytest.raises(StoreFault, match="UTF-8"):
-        DayList(tmp_path / "images.txt").read()
+    (tmp_path / "images.txt").write_bytes(b"# \xc4\xe3\nnginx\n")
+    assert DayList(tmp_path / "images.txt").read() == "# \ufffd\ufffd\nnginx\n"
+    (tmp_path / "directory").mkdir()
+    with pytest.raises(StoreFault):
+        DayList(tmp_path / "directory").read()
     with pytest.raises(StoreFault):
         DayList(tmp_path / "missing" / "images.txt").write("x")
 

@@ -16,9 +16,10 @@ NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone.utc)
 ITEM = Item("nginx:latest", "docker.io/library/nginx", "nginx:latest")
 EVENTS = {
     lives.Queued: lives.Queued(),
-    lives.Announced: lives.Announced("20260102-030405-a1b2", (ITEM,), NOW),
+    lives.Announced: lives.Announced("20260102-030405-a1b2", "r.io/ns/", (ITEM,), NOW),
     lives.Committed: lives.Committed("c0ffee"),
     lives.Posting: lives.Posting(NOW),
+    lives.AnswerLost: lives.AnswerLost(),
     lives.Dispatched: lives.Dispatched(),
     lives.RunSeen: lives.RunSeen(7, "http://127.0.0.1/7"),
     lives.Noticed: lives.Noticed(),
@@ -54,7 +55,7 @@ def test_every_state_leads_to_the_end():
 
 def test_a_whole_life_survives_the_store_after_each_step():
     now = job()
-    for event in (*list(EVENTS.values())[:7], EVENTS[lives.Concluded], EVENTS[lives.Ended]):
+    for event in (*list(EVENTS.values())[:8], EVENTS[lives.Concluded], EVENTS[lives.Ended]):
         now = advance(now, event)
         assert from_record(to_record(now)) == now
     assert now.result == "succeeded"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from datetime import datetime, timedelta, timezone
 
 import pytest
@@ -13,7 +14,7 @@ from wxsync.remote.dialer import Dialer
 from wxsync.remote.http import HttpTransport, tls_context
 from wxsync.remote.resolver import SystemResolver
 from wxsync.sandbox.wecom.stand_in import WeCom
-from wxsync.store.database import Database
+from wxsync.store.database import Database, StoreFault
 from wxsync.store.records import JobRecord
 from wxsync.store.store import Store
 from wxsync.wecom.client import WeComClient
@@ -25,6 +26,7 @@ class Post:
     """A store with jobs that owe texts, the stand-in, and an outbox between the two."""
 
     def __init__(self, directory) -> None:
+        self.directory = directory
         self.clock = FakeClock(NOW)
         self.wecom = WeCom(now=lambda: self.clock.now().timestamp())
         self.database = Database(directory / "s")
@@ -128,3 +130,18 @@ def test_what_could_not_be_delivered_for_three_days_is_given_up(post):
     post.outbox.turn()
     assert post.store.outbox() == []
     assert post.wecom.answers("zhangsan") == []
+
+
+def test_a_store_that_takes_nothing_does_not_repeat_what_was_sent(post):
+    post.owe("zhangsan", "eins #1")
+    post.database._connection.execute("PRAGMA busy_timeout=10")
+    lock = sqlite3.connect(post.directory / "s", isolation_level=None)
+    lock.execute("BEGIN IMMEDIATE")
+    for _ in range(3):
+        with pytest.raises(StoreFault):
+            post.outbox.turn()
+    lock.rollback()
+    lock.close()
+    post.outbox.turn()
+    assert post.store.outbox() == []
+    assert len(post.wecom.server.seen("POST", "message/send")) == 1

@@ -17,7 +17,7 @@ PREFIX = "registry.cn-hangzhou.aliyuncs.com/ns/"
 NGINX = Item("nginx:latest", "docker.io/library/nginx", "nginx:latest")
 REDIS = Item("redis:7.0", "docker.io/library/redis", "redis:7.0", ("linux/arm64",))
 SYNC = Job(12, "sync", "zhangsan", "nginx:latest", NOW, state="running", started_at=NOW, items=(NGINX, REDIS),
-           run_url="https://github.com/o/r/actions/runs/7")
+           prefix=PREFIX, run_url="https://github.com/o/r/actions/runs/7")
 
 
 def local(instant: datetime) -> datetime:
@@ -31,7 +31,7 @@ def done(*results: str, **changes: object) -> Job:
 
 
 def test_the_first_message_names_every_image_and_where_it_goes():
-    assert replies.announced(SYNC, PREFIX) == (
+    assert replies.announced(SYNC) == (
         "🔄 正在处理镜像同步请求...\n"
         "共 2 个镜像：\n"
         "1. nginx:latest → registry.cn-hangzhou.aliyuncs.com/ns/nginx:latest\n"
@@ -40,7 +40,7 @@ def test_the_first_message_names_every_image_and_where_it_goes():
 
 
 def test_success_gives_copyable_pull_lines_and_the_time():
-    assert replies.concluded(done("succeeded", "succeeded", result="succeeded"), PREFIX, 65) == (
+    assert replies.concluded(done("succeeded", "succeeded", result="succeeded"), 65) == (
         "✅ 镜像同步完成！成功 2 个\n"
         "docker pull registry.cn-hangzhou.aliyuncs.com/ns/nginx:latest\n"
         "docker pull registry.cn-hangzhou.aliyuncs.com/ns/redis:7.0\n"
@@ -49,12 +49,12 @@ def test_success_gives_copyable_pull_lines_and_the_time():
 
 
 def test_images_that_were_there_already_are_said():
-    text = replies.concluded(done("succeeded", "skipped", result="succeeded"), PREFIX, 1)
+    text = replies.concluded(done("succeeded", "skipped", result="succeeded"), 1)
     assert "其中 1 个目标已是同一摘要，未重复复制" in text
 
 
 def test_a_partial_failure_names_the_image_its_reason_and_the_run():
-    assert replies.concluded(done("succeeded", "failed", result="partly"), PREFIX, 3) == (
+    assert replies.concluded(done("succeeded", "failed", result="partly"), 3) == (
         "❌ 镜像同步失败：成功 1 个，失败 1 个\n"
         "2. redis:7.0（linux/arm64）：镜像不存在\n"
         "详情：https://github.com/o/r/actions/runs/7\n"
@@ -66,14 +66,14 @@ def test_a_partial_failure_names_the_image_its_reason_and_the_run():
 
 def test_a_reason_of_the_whole_job_is_said_once():
     job = done("failed", "failed", result="failed", reason="镜像不存在", run_url="")
-    assert replies.concluded(job, PREFIX, 3).splitlines()[:4] == [
+    assert replies.concluded(job, 3).splitlines()[:4] == [
         "❌ 镜像同步失败：成功 0 个，失败 2 个", "原因：镜像不存在", "1. nginx:latest", "2. redis:7.0（linux/arm64）"]
 
 
 @pytest.mark.parametrize(
     ("result", "first"), [("timed_out", "❌ 镜像同步超时"), ("cancelled", "⚠️ 已取消")])
 def test_late_and_cancelled_syncs_tell_what_was_mirrored(result, first):
-    text = replies.concluded(done("succeeded", result, result=result), PREFIX, 3)
+    text = replies.concluded(done("succeeded", result, result=result), 3)
     assert text.startswith(first + "\n")
     assert "docker pull registry.cn-hangzhou.aliyuncs.com/ns/nginx:latest" in text
     assert "redis:7.0" in text
@@ -86,15 +86,30 @@ def many(count: int, result: str) -> Job:
 
 
 def test_successes_beyond_ten_parts_are_counted_failures_never_cut():
-    text = replies.concluded(many(100, "succeeded"), PREFIX, 3)
+    text = replies.concluded(many(100, "succeeded"), 3)
     assert "个见历史" in text
     assert len(split(text, 12)) <= 10
     assert text.endswith("用时 3 秒")
     failures = many(80, "failed")
-    text = replies.concluded(failures, PREFIX, 3)
+    text = replies.concluded(failures, 3)
     parts = split(text, 12)
     assert len(parts) <= 10
     assert all(item.source in "".join(parts) for item in failures.items)
+    assert SYNC.run_url in text
+
+
+def test_a_hundred_failures_with_every_platform_are_all_named():
+    platforms = tuple(f"linux/{name}" for name in ("386", "amd64", "arm", "arm64", "loong64", "ppc64le", "riscv64"))
+    items = tuple(Item(f"quay.io/{'g' * 60}/application{n}:1.0", "quay.io/g", f"application{n}:1.0", platforms,
+                       result="failed", reason="x" * 200) for n in range(100))
+    text = replies.concluded(replace(SYNC, items=items, result="failed"), 3)
+    assert all(item.source in text for item in items)
+    assert len(split(text, 12)) <= 10
+    assert SYNC.run_url in text
+    assert text.endswith("用时 3 秒")
+    refused = replies.clashes([(f"{item.source} -> {item.destination}", "目标被占用" * 9) for item in items], 12)
+    assert refused.count("目标被占用") >= 100
+    assert len(split(refused, 12)) <= 10
 
 
 def test_the_late_notice_promises_the_final_answer():
@@ -131,7 +146,7 @@ def test_other_refusals_name_what_is_missing():
     assert "github.token" in replies.part_missing("镜像同步", ["github.token"])
     assert replies.not_allowed().startswith("⚠️ 没有开始")
     assert replies.uploads_not_there().startswith("⚠️ 没有开始")
-    assert replies.clashes([("redis:7", "目标被占用")]) == "⚠️ 没有开始\n- redis:7：目标被占用"
+    assert replies.clashes([("redis:7", "目标被占用")], 12) == "⚠️ 没有开始\n- redis:7：目标被占用"
 
 
 def test_help_leads_with_the_proposal():

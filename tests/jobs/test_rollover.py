@@ -135,6 +135,25 @@ def test_an_empty_list_makes_no_commit_and_without_github_it_is_only_emptied(par
     assert day_list.read() == ""
 
 
+def test_a_mark_made_while_the_clock_was_wrong_stops_nothing(parts):
+    store, day_list, _, _ = parts
+    midnight = rollover(parts)
+    store.remember("rollover", "2030-01-01T16:00:00+00:00")
+    assert midnight.is_due
+    day_list.write(LIST)
+    assert midnight.serve()
+    assert not midnight.is_due
+
+
+def test_a_new_time_of_day_counts_from_now_on(parts):
+    store, day_list, github, clock = parts
+    rollover(parts)
+    clock.advance(12 * 3600)
+    later = Rollover(store, day_list, github, clock, at=time(6, 0), is_enabled=True)
+    later.start()
+    assert not later.is_due
+
+
 def test_rollover_that_is_switched_off_is_never_due(parts):
     store, day_list, github, clock = parts
     off = Rollover(store, day_list, github, clock, at=MIDNIGHT, is_enabled=False)

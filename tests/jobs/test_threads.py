@@ -41,8 +41,14 @@ def test_a_loop_goes_on_after_a_turn_that_broke_and_stops_when_told():
 
 def test_a_loop_that_hangs_in_its_turn_is_left_behind():
     clock = SystemClock()
-    loop, gate = Loop("test", clock, Heartbeat(clock)), threading.Event()
-    loop.start(lambda: float(gate.wait(20)))
+    loop, entered, gate = Loop("test", clock, Heartbeat(clock)), threading.Event(), threading.Event()
+
+    def turn() -> float:
+        entered.set()
+        return float(gate.wait(20))
+
+    loop.start(turn)
+    assert entered.wait(20)
     assert not loop.stop(0.05)
     gate.set()
     assert loop.stop(5.0)

@@ -150,7 +150,7 @@ def test_a_run_under_way_has_open_images_and_an_unchanged_one_is_not_sent_again(
 
 def test_reasons_that_could_not_be_read_are_told_and_the_rest_stands(github, stand_in):
     run = finished(github, stand_in)
-    stand_in.server.fail_next("/annotations", 502, times=2)
+    stand_in.server.fail_next("/annotations", 502)
     found = github.images(run.id)
     assert found.fault.temporary
     assert [image.result for image in found.images] == ["succeeded", "failed"]

@@ -31,6 +31,10 @@ class FakeClock:
             self._now += timedelta(seconds=seconds)
             self._moved.notify_all()
 
+    def set(self, now: datetime) -> None:
+        """Set the wall clock, as an operator or NTP does; the monotonic one goes on."""
+        self._now = now
+
     def wait(self, event: threading.Event, timeout_s: float) -> bool:
         if self._auto:
             if not event.is_set():

@@ -111,8 +111,6 @@ def _engine(settings: Settings, github: GitHub | None, day_list: DayList, clock:
         github,
         day_list,
         clock,
-        registry=settings.registry.host,
-        namespace=settings.registry.namespace,
         poll_s=settings.github.poll,
         wait_s=settings.github.wait,
         follow_s=settings.github.follow,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import resource
 import signal
@@ -17,7 +18,7 @@ from wxsync.daemon.bot import Bot
 from wxsync.daemon.front import bind, tls_of
 from wxsync.daemon.state_dir import Busy, StateDir
 from wxsync.daemon.web_side import WebSide
-from wxsync.errors import WxsyncError
+from wxsync.errors import ConfigError, WxsyncError
 from wxsync.log import Output, logger
 from wxsync.options.settings import Settings
 from wxsync.remote.dialer import Dialer
@@ -69,6 +70,7 @@ class Daemon:
 
     def run(self) -> int:
         """Serve until SIGTERM or SIGINT; return the exit status. Raises Busy, ConfigError, StoreFault at the start."""
+        os.umask(0o077)  # the state holds members' messages
         self._state.take()
         _raise_file_limit()
         listeners = self._listeners()
@@ -104,18 +106,19 @@ class Daemon:
                 threading.Thread(target=self._reload, args=(web,), name="reload", daemon=True).start()
 
     def _listeners(self) -> list[tuple[socket.socket, str]]:
-        """Bind every listener, the admin one last. Raises Busy."""
+        """Bind every listener, the admin one last. Raises Busy, ConfigError."""
         server = self._settings.server
         listeners = []
         for place in (*server.listen, server.admin_listen):
             try:
                 listeners.append((bind(place), place.part))
             except OSError as error:
-                raise Busy(
-                    f"不能监听：{error.strerror}",
-                    where=f"{place.host}:{place.port}",
-                    mend="停掉占用该端口的程序，或改 [server] listen / admin_listen",
-                ) from error
+                what, where = f"不能监听：{error.strerror}", f"{place.host}:{place.port}"
+                if error.errno == errno.EADDRINUSE:
+                    mend = "停掉占用该端口的程序，或改 [server] listen / admin_listen"
+                    raise Busy(what, where=where, mend=mend) from error
+                mend = "地址要是本机的，1024 以下的端口要有权限；改 [server] listen / admin_listen"
+                raise ConfigError(what, where=where, mend=mend) from error
         return listeners
 
     def _made_bot(self, settings: Settings) -> Bot | None:

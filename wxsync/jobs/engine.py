@@ -22,12 +22,14 @@ class Engine(Protocol):
         """Do the next step of a job that is announced or further, but not concluded.
 
         What the event says is stored before the next step is asked for. After a crash the same step is asked for
-        again: its effect must be recognised, or be harmless twice. Raises RemoteFault and StoreFault; the caller
-        decides by `patience` whether to try again.
+        again: its effect must be recognised, or be harmless twice. Raises RemoteFault (see `retry_s`) and StoreFault.
         """
 
-    def patience(self, job: Job) -> float:
-        """Return for how many seconds from now temporary faults of this job are worth another try."""
+    def retry_s(self, job: Job, fault: RemoteFault, tries: int) -> float | None:
+        """Return after how many seconds a step that failed is worth another try, None when the job fails by it.
+
+        tries: how often this step was tried again before.
+        """
 
 
 class SwitchedOff:
@@ -39,6 +41,6 @@ class SwitchedOff:
             "镜像同步已被关闭", where=f"job {job.id}", mend="请管理员恢复 [github] 和 [registry] 的配置后重新发送"
         )
 
-    def patience(self, job: Job) -> float:  # noqa: ARG002 the protocol's
+    def retry_s(self, job: Job, fault: RemoteFault, tries: int) -> float | None:  # noqa: ARG002 the protocol's
         """Nothing is worth waiting for."""
-        return 0.0
+        return None

@@ -66,6 +66,15 @@ def append(list_text: str, block_text: str) -> str:
     return f"{before}\n{block_text}" if before else block_text
 
 
+def newest(list_text: str, max_bytes: int) -> str:
+    """Return the list without its oldest blocks, as many as it takes to stay within max_bytes; the last one stays."""
+    starts = [match.start() for match in re.finditer(r"(?m)^# request ", list_text)]
+    for start in [0, *starts]:
+        if len(list_text[start:].encode()) <= max_bytes:
+            return list_text[start:]
+    return list_text[starts[-1] :] if starts else list_text
+
+
 def has_block(list_text: str, request_id: str) -> bool:
     """Tell whether a list has the block of a request."""
     return any(_opened(line) == request_id for line in _lines(list_text))

@@ -49,9 +49,11 @@ class Job:
     ended_at: datetime | None = None
     is_queued: bool = False
     request_id: str = ""
+    prefix: str = ""
     started_at: datetime | None = None
     commit: str = ""
     posted_at: datetime | None = None
+    is_answer_lost: bool = False
     run_id: int = 0
     run_url: str = ""
     is_noticed: bool = False
@@ -66,9 +68,10 @@ class Queued:
 
 @dataclass(frozen=True)
 class Announced:
-    """The images have destinations and the member was told."""
+    """The images have destinations below prefix (REGISTRY/NAMESPACE/) and the member was told."""
 
     request_id: str
+    prefix: str
     items: tuple[Item, ...]
     at: datetime
 
@@ -85,6 +88,11 @@ class Posting:
     """The dispatch is about to be sent; stored before, so that it is never sent blindly again."""
 
     at: datetime
+
+
+@dataclass(frozen=True)
+class AnswerLost:
+    """The dispatch was sent and nobody knows whether GitHub took it."""
 
 
 @dataclass(frozen=True)
@@ -126,7 +134,7 @@ class Ended:
     reason: str = ""
 
 
-Event = Union[Queued, Announced, Committed, Posting, Dispatched, RunSeen, Noticed, Concluded, Ended]
+Event = Union[Queued, Announced, Committed, Posting, AnswerLost, Dispatched, RunSeen, Noticed, Concluded, Ended]
 
 MOVES: dict[tuple[str, type], str] = {
     ("accepted", Queued): "accepted",
@@ -135,6 +143,7 @@ MOVES: dict[tuple[str, type], str] = {
     ("announced", Committed): "committed",
     ("announced", Concluded): "concluded",
     ("committed", Posting): "committed",
+    ("committed", AnswerLost): "committed",
     ("committed", Dispatched): "dispatched",
     ("committed", Concluded): "concluded",
     ("dispatched", RunSeen): "running",
@@ -156,11 +165,13 @@ def advance(job: Job, event: Event) -> Job:
     if isinstance(event, Queued):
         changes.update(is_queued=True)
     elif isinstance(event, Announced):
-        changes.update(request_id=event.request_id, items=event.items, started_at=event.at)
+        changes.update(request_id=event.request_id, prefix=event.prefix, items=event.items, started_at=event.at)
     elif isinstance(event, Committed):
         changes.update(commit=event.commit)
     elif isinstance(event, Posting):
         changes.update(posted_at=event.at)
+    elif isinstance(event, AnswerLost):
+        changes.update(is_answer_lost=True)
     elif isinstance(event, (Dispatched, RunSeen)):
         changes.update(run_id=event.run_id, run_url=event.run_url)
     elif isinstance(event, Noticed):

@@ -32,12 +32,17 @@ class Outbox:
         self._clock = clock
         self._client = client
         self._limiter = MemberLimiter()
+        # What became of texts, until the store knows it: a store that takes nothing must not repeat the sending.
+        self._outcomes: dict[int, Delivery] = {}
 
     def turn(self) -> float:
         """Send every text that is due; return the seconds until the next one. Raises StoreFault."""
         waiting: dict[str, float] = {}  # members whose next text must wait: the later ones wait behind it
         for text in self._store.outbox():
             now = self._clock.now()
+            if text.id in self._outcomes:
+                self._settle(text, self._outcomes[text.id], waiting)
+                continue
             if text.member in waiting:
                 continue
             if now - text.created_at > KEPT_FOR:
@@ -52,6 +57,8 @@ class Outbox:
             outcome = self._client.send_text(text.member, text.text, attempt=text.attempts)
             if isinstance(outcome, CoolingDown):
                 return min(IDLE_S, outcome.after_s)
+            self._limiter.record(text.member, self._clock.monotonic())  # a text whose fate is unknown may count too
+            self._outcomes[text.id] = outcome
             self._settle(text, outcome, waiting)
         return min([IDLE_S, *waiting.values()])
 
@@ -59,9 +66,7 @@ class Outbox:
         now = self._clock.now()
         if isinstance(outcome, GivenUp):
             self._give_up(text, now, outcome.reason)
-            return
-        self._limiter.record(text.member, self._clock.monotonic())  # also a text whose fate is unknown may count
-        if isinstance(outcome, Delivered):
+        elif isinstance(outcome, Delivered):
             note = f"not reached: {','.join(outcome.unreached)}" if outcome.unreached else ""
             self._store.settle(text, now, note)
             LOG.info("text delivered", job=text.job, attempts=text.attempts + 1)
@@ -69,6 +74,7 @@ class Outbox:
             self._store.postpone(text, now + timedelta(seconds=outcome.after_s))
             waiting[text.member] = outcome.after_s
             LOG.warning("text waits", job=text.job, why=outcome.reason, again_s=outcome.after_s)
+        self._outcomes.pop(text.id, None)
 
     def _give_up(self, text: OutboxText, now: datetime, reason: str) -> None:
         self._store.settle(text, now, f"given up: {reason}")

@@ -81,7 +81,7 @@ class Reception:
         if self._missing["mirror"]:
             self._end(job, lives.REFUSED, replies.part_missing("镜像同步", self._missing["mirror"]))
         elif self._slot.take(job.id):
-            self._hand_over(job)
+            self._hand_over_if_open(job)
         elif job.is_queued:
             return
         elif self._max_queue == 0:
@@ -92,6 +92,14 @@ class Reception:
                 self._end(job, lives.REFUSED, replies.queue_full(self._max_queue))
             else:
                 self._ledger.save(advance(job, lives.Queued()), replies.queued(len(waiting) + 1))
+
+    def _hand_over_if_open(self, job: Job) -> None:
+        """The worker may have ended the job since it was read here: then the slot was free only because of that."""
+        record = self._store.job(job.id)
+        if record is not None and record.state == "accepted":
+            self._hand_over(job)
+        else:
+            self._slot.give_back(job.id)
 
     def _busy_answer(self) -> str:
         record = self._store.job(self._slot.job) if self._slot.job else None

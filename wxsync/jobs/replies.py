@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from typing import NamedTuple
 
 from wxsync.jobs import job as lives
 from wxsync.jobs.command import BadItem
@@ -60,10 +61,10 @@ def reason_text(reason_class: str, reason: str) -> str:
     return f"{words}（{_cut(reason, 160)}）" if words and reason else words or _cut(reason, 200)
 
 
-def announced(job: Job, prefix: str) -> str:
-    """Tell which images go where; prefix is REGISTRY/NAMESPACE/."""
+def announced(job: Job) -> str:
+    """Tell which images go where."""
     head = ["🔄 正在处理镜像同步请求...", f"共 {len(job.items)} 个镜像："]
-    lines = [f"{n}. {_name(item)} → {prefix}{item.destination}" for n, item in enumerate(job.items, 1)]
+    lines = [f"{n}. {_name(item)} → {job.prefix}{item.destination}" for n, item in enumerate(job.items, 1)]
     return _within_bounds(job.id, head, lines, [])
 
 
@@ -77,27 +78,34 @@ def still_running(job: Job, waited_s: float) -> str:
     return f"⏳ 同步仍在进行\n已等待 {duration(waited_s)}，完成后会再通知结果。{_link(job)}"
 
 
-def concluded(job: Job, prefix: str, took_s: float) -> str:
+def concluded(job: Job, took_s: float) -> str:
     """Return the final answer of a sync job whose images all have a result."""
     mirrored = [item for item in job.items if item.is_mirrored]
     missed = [(n, item) for n, item in enumerate(job.items, 1) if not item.is_mirrored]
-    pulls = [f"docker pull {prefix}{item.destination}" for item in mirrored]
+    pulls = [f"docker pull {job.prefix}{item.destination}" for item in mirrored]
     tail = [f"用时 {duration(took_s)}"]
-    skipped = [_name(item) for item in mirrored if item.result == lives.SKIPPED]
+    skipped = sum(item.result == lives.SKIPPED for item in mirrored)
     if skipped:
-        tail.insert(0, f"其中 {len(skipped)} 个目标已是同一摘要，未重复复制")
+        tail.insert(0, f"其中 {skipped} 个目标已是同一摘要，未重复复制")
     if job.result == lives.SUCCEEDED:
         return _within_bounds(job.id, [f"✅ 镜像同步完成！成功 {len(mirrored)} 个"], pulls, tail)
+    unknown = sum(item.result == lives.TIMED_OUT for _, item in missed)
     if job.result == lives.TIMED_OUT:
-        head = ["❌ 镜像同步超时", f"已确认成功 {len(mirrored)} 个，其余 {len(missed)} 个没有结果"]
+        counts = f"已确认成功 {len(mirrored)} 个，失败 {len(missed) - unknown} 个，没有结果 {unknown} 个"
+        head = ["❌ 镜像同步超时", counts]
     elif job.result == lives.CANCELLED:
         head = ["⚠️ 已取消", f"取消前已同步 {len(mirrored)} 个，未同步 {len(missed)} 个"]
     else:
         head = [f"❌ 镜像同步失败：成功 {len(mirrored)} 个，失败 {len(missed)} 个"]
     if job.reason:
         head.append(f"原因：{_cut(job.reason, 400)}")
-    tail = [line for line in (_link(job).strip(), *tail) if line]
-    return _with_failures(job, head, missed, ["已成功：", *pulls] if pulls else [], tail)
+    failures = [
+        _Line(f"{n}. {_name(item)}", item.source, "" if item.reason == job.reason else item.reason)
+        for n, item in missed
+    ]
+    head += _shortened(job.id, failures, FAILURE_STEPS, len("\n".join([*head, _link(job), *tail]).encode()))
+    head += [_link(job).strip()] if job.run_url else []
+    return _within_bounds(job.id, head, ["已成功：", *pulls] if pulls else [], tail)
 
 
 def internal_error(job: Job) -> str:
@@ -130,19 +138,19 @@ def queue_full(most: int) -> str:
 def refused(items: Sequence[BadItem], job_number: int) -> str:
     """Name each bad item with its reason and the near correction; nothing was started."""
     head = ["⚠️ 没有开始", "以下内容有问题，请改正后重新发送："]
-    for most in (200, 80, 24):
-        lines = [
-            f"- {_cut(item.shown, most)}：{item.reason}" + (f"，可改为：{item.suggestion}" if item.suggestion else "")
-            for item in items
-        ]
-        if fits("\n".join(head + lines), job_number):
-            break
-    return _within_bounds(job_number, head, lines, [], "…其余 {} 项有问题的内容没有列出")
+    nearby = [f"，可改为：{item.suggestion}" if item.suggestion else "" for item in items]
+    lines = [
+        _Line(f"- {item.shown}", f"- {item.shown}", item.reason + near) for item, near in zip(items, nearby)
+    ]
+    shown = _shortened(job_number, lines, REFUSAL_STEPS)
+    return _within_bounds(job_number, head, shown, [], "…其余 {} 项有问题的内容没有列出")
 
 
-def clashes(lines: Sequence[tuple[str, str]]) -> str:
+def clashes(lines: Sequence[tuple[str, str]], job_number: int) -> str:
     """Refuse because of destination names: (image as written, reason) each."""
-    return "\n".join(["⚠️ 没有开始", *(f"- {_cut(written, 200)}：{reason}" for written, reason in lines)])
+    entries = [_Line(f"- {written}", f"- {written}", reason) for written, reason in lines]
+    shown = _shortened(job_number, entries, REFUSAL_STEPS)
+    return _within_bounds(job_number, ["⚠️ 没有开始"], shown, [], "…其余 {} 项没有列出")
 
 
 def not_allowed() -> str:
@@ -234,15 +242,31 @@ def _within_bounds(
         kept -= max(1, kept // 20)
 
 
-def _with_failures(
-    job: Job, head: list[str], missed: list[tuple[int, Item]], pulls: list[str], tail: list[str]
-) -> str:
-    """Join with every failed image; the reasons get shorter before one of them would be lost."""
-    for most in (200, 80, 24, 0):
-        failures = []
-        for n, item in missed:
-            reason = "" if item.reason == job.reason else _cut(item.reason, most) if most else ""
-            failures.append(f"{n}. {_name(item)}：{reason}" if reason else f"{n}. {_name(item)}")
-        if fits("\n".join(head + failures + tail), job.id):
+class _Line(NamedTuple):
+    """One image that failed or was refused: its name, a shorter one, and why."""
+
+    name: str
+    short: str
+    reason: str
+
+
+# How many characters of name and reason to show, the first that fits: a failed image is always named (name 0: its
+# short form), a refused item always has its reason.
+FAILURE_STEPS = ((400, 200), (400, 80), (400, 24), (400, 0), (0, 0))
+REFUSAL_STEPS = ((200, 200), (80, 80), (24, 60))
+
+
+def _shortened(
+    job_number: int, lines: Sequence[_Line], steps: Sequence[tuple[int, int]], beside_bytes: int = 100
+) -> list[str]:
+    """Return a line for each; names and reasons get shorter before one of the lines would be lost."""
+    room = "x" * beside_bytes
+    texts: list[str] = []
+    for name_most, reason_most in steps:
+        texts = []
+        for line in lines:
+            name = _cut(line.name, name_most) if name_most else line.short
+            texts.append(f"{name}：{_cut(line.reason, reason_most)}" if line.reason and reason_most else name)
+        if fits("\n".join([*texts, room]), job_number):
             break
-    return _within_bounds(job.id, head + failures + tail[:-1], pulls, tail[-1:])
+    return texts

@@ -14,6 +14,7 @@ from wxsync.store.store import Store
 
 LOG = logger("jobs.rollover")
 FACT = "rollover"  # the store's key for the last midnight that was served
+TIME_FACT = "rollover.time"  # and for the time of day that it was
 RETRY_S = (10.0, 30.0, 60.0, 300.0)
 
 
@@ -36,17 +37,22 @@ class Rollover:
         self._not_before = 0.0
 
     def start(self) -> None:
-        """On the very first start there is no midnight to catch up with. Raises StoreFault."""
-        if self._store.fact(FACT) is None:
+        """On the first start, and with a new time of day, there is no midnight to catch up with. Raises StoreFault."""
+        if self._store.fact(FACT) is None or self._store.fact(TIME_FACT) != self._at.isoformat():
             self._store.remember(FACT, last_due(self._clock.now(), self._clock, self._at).isoformat())
+            self._store.remember(TIME_FACT, self._at.isoformat())
 
     @property
     def is_due(self) -> bool:
         """Tell whether a midnight has passed that was not served, and a failed try has rested. Raises StoreFault."""
         if not self._is_enabled or self._clock.monotonic() < self._not_before:
             return False
-        served = self._store.fact(FACT)
-        return served is None or datetime.fromisoformat(served) < last_due(self._clock.now(), self._clock, self._at)
+        fact, now = self._store.fact(FACT), self._clock.now()
+        if fact is None:
+            return True
+        served = datetime.fromisoformat(fact)
+        # A mark beyond the next midnight was made while the clock was wrong.
+        return served < last_due(now, self._clock, self._at) or served > next_due(now, self._clock, self._at)
 
     def wait_s(self) -> float:
         """Return the seconds until the next midnight, or the next try of one that failed."""

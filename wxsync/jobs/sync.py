@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import replace
 from datetime import timedelta
 
@@ -17,89 +18,127 @@ from wxsync.remote.github.report import ImageResult, RunReport
 from wxsync.store.files import DayList
 
 LOG = logger("jobs.sync")
+TRIES = 3  # beyond the first, for a step before the dispatch
+BACKOFF_S = (1.0, 2.0, 4.0)
+POLL_BACKOFF_S = 30.0
 SEARCH_S = 60.0  # for so long a run may stay invisible after a dispatch whose answer was lost
 UNSEEN_S = 300.0  # a dispatch that GitHub has confirmed must show its run by then
-REREADS = 3
 FRESH_RUN_S = 30.0  # a run that a dispatch just named may still answer 404
+REREADS = 3  # of a completed run whose jobs or reasons are not all there yet
+MAX_LIST_BYTES = 512 << 10  # the workflow reads at most 1 MiB
 
 
 class ActionsSync:
     """The engine that lets GitHub's runners do the copying. Used by the sync thread only."""
 
     def __init__(
-        self,
-        github: GitHub,
-        day_list: DayList,
-        clock: Clock,
-        *,
-        registry: str,
-        namespace: str,
-        poll_s: float,
-        wait_s: float,
-        follow_s: float,
+        self, github: GitHub, day_list: DayList, clock: Clock, *, poll_s: float, wait_s: float, follow_s: float
     ) -> None:
         self._github = github
         self._day_list = day_list
         self._clock = clock
-        self._registry = registry
-        self._namespace = namespace
         self._poll_s = poll_s
         self._wait_s = wait_s
         self._follow_s = follow_s
+        # When this process first had a job in hand (monotonic), and how old it was then: a clock that is set
+        # afterwards changes no time-out.
+        self._first: dict[int, tuple[float, float]] = {}
         # Dispatches whose intent this process stored and has not sent: only these may be sent without a search.
         self._unsent: set[int] = set()
-        self._lost: set[int] = set()  # dispatches whose answer this process did not get
+        self._posted: dict[int, float] = {}  # when each dispatch was sent (monotonic)
         self._reads: dict[int, int] = {}
 
     def step(self, job: Job) -> Step:
         """Do the next step; see Engine."""
+        self._age_s(job)  # from here on this process's own clock counts
         if job.state == "announced":
             return Step(lives.Committed(self._commit(job)))
         if job.state == "committed":
             return self._dispatch(job)
-        if self._age_s(job) > self._follow_s:
-            return self._conclude(job, lives.TIMED_OUT)
-        if self._age_s(job) > self._wait_s and not job.is_noticed:
-            return Step(lives.Noticed())
-        return self._find(job) if job.state == "dispatched" else self._watch(job)
+        return self._follow(job)
 
-    def patience(self, job: Job) -> float:
-        """Before the dispatch the member waits for `wait`, then for `follow`."""
-        most = self._wait_s if job.state in {"announced", "committed"} else self._follow_s
-        return most - self._age_s(job)
+    def _follow(self, job: Job) -> Step:
+        """Look at the run; the notice and the end come on time though GitHub is away."""
+        age_s = self._age_s(job)
+        is_over, is_late = age_s > self._follow_s, age_s > self._wait_s and not job.is_noticed
+        try:
+            step = self._find(job) if job.state == "dispatched" else self._watch(job)
+        except RemoteFault as fault:
+            if is_over and fault.temporary:
+                return self._conclude(job, lives.TIMED_OUT)
+            if is_late and fault.temporary:
+                return Step(lives.Noticed())
+            raise
+        if step.event is not None:
+            return step
+        if is_over:
+            return self._conclude(job, lives.TIMED_OUT)
+        return Step(lives.Noticed()) if is_late else step
+
+    def retry_s(self, job: Job, fault: RemoteFault, tries: int) -> float | None:
+        """See Engine. Before the dispatch a few tries; once a run may exist, patience until `follow`."""
+        if not fault.temporary:
+            return None
+        may_run = job.state in {"dispatched", "running"} or (job.posted_at is not None and job.id not in self._unsent)
+        if not may_run:
+            pause_s = fault.retry_after_s or _backoff_s(tries)
+            return pause_s if tries < TRIES and pause_s <= self._wait_s else None
+        pause_s = fault.retry_after_s or min(POLL_BACKOFF_S, BACKOFF_S[-1] * (tries + 1))
+        age_s = self._age_s(job)
+        if job.state == "committed" and age_s > self._follow_s:
+            return None
+        left = [limit - age_s for limit in (self._wait_s, self._follow_s) if limit > age_s]
+        return min([pause_s, *(each + 0.1 for each in left)])
 
     def _age_s(self, job: Job) -> float:
-        return (self._clock.now() - (job.started_at or job.created_at)).total_seconds()
+        """Seconds since the job began; within this process by the clock that is never set."""
+        now, wall_s = self._clock.monotonic(), (self._clock.now() - (job.started_at or job.created_at)).total_seconds()
+        since, age_s = self._first.setdefault(job.id, (now, max(0.0, wall_s)))
+        return age_s + now - since
+
+    def _posted_s(self, job: Job) -> float:
+        """Seconds since the dispatch; the wall clock counts only for one that a former process sent."""
+        now = self._clock.monotonic()
+        wall_s = (self._clock.now() - (job.posted_at or job.created_at)).total_seconds()
+        return now - self._posted.setdefault(job.id, now - max(0.0, wall_s))
 
     def _commit(self, job: Job) -> str:
         """Write the day's list with this job's block to GitHub; return the commit that holds it."""
         lines = [imagelist.Line(item.source, item.platforms, item.destination) for item in job.items]
         local = self._day_list.read()
-        wanted = imagelist.append(local, imagelist.block(job.request_id, lines))
+        wanted = imagelist.newest(imagelist.append(local, imagelist.block(job.request_id, lines)), MAX_LIST_BYTES)
         if wanted != local:
             self._day_list.write(wanted)
         found = self._github.read_list()
-        if found is not None and (found.text == wanted or imagelist.has_block(found.text, job.request_id)):
-            return self._github.last_commit()  # written before a crash, or by the attempt whose answer was lost
-        message = f"sync #{job.id}: {len(job.items)} images by {job.member} [{job.request_id}]"
-        return self._github.write_list(wanted, message=message, sha=found.sha if found else None)
+        if found is None or not (found.text == wanted or imagelist.has_block(found.text, job.request_id)):
+            message = f"sync #{job.id}: {len(job.items)} images by {job.member} [{job.request_id}]"
+            return self._github.write_list(wanted, message=message, sha=found.sha if found else None)
+        # Written before a crash, or by the attempt whose answer was lost; the listing of commits may lag behind.
+        commit = self._github.last_commit()
+        there = self._github.read_list(commit)
+        if there is None or not imagelist.has_block(there.text, job.request_id):
+            raise RemoteFault("GitHub 还没有列出刚提交的清单", where="commits", mend="稍后重新发送", temporary=True)
+        return commit
 
     def _dispatch(self, job: Job) -> Step:
         if job.posted_at is None:
             self._unsent.add(job.id)
+            self._posted[job.id] = self._clock.monotonic()
             return Step(lives.Posting(self._clock.now()))
         if job.id not in self._unsent:
             return self._search(job)
         self._unsent.discard(job.id)
+        self._posted[job.id] = self._clock.monotonic()
+        registry, _, namespace = job.prefix.rstrip("/").partition("/")
         try:
             run = self._github.dispatch(
-                request_id=job.request_id, commit=job.commit, registry=self._registry, namespace=self._namespace
+                request_id=job.request_id, commit=job.commit, registry=registry, namespace=namespace
             )
         except RemoteFault as fault:
             if fault.maybe_done:
-                self._lost.add(job.id)
-            else:
-                self._unsent.add(job.id)  # it never left: the next try may send it
+                LOG.warning("dispatch without an answer", job=job.id, why=str(fault))
+                return Step(lives.AnswerLost())
+            self._unsent.add(job.id)  # it never left: the next try may send it
             raise
         LOG.info("sync dispatched", job=job.id, request=job.request_id, run=run.id if run else None)
         return Step(lives.Dispatched(run.id, run.url) if run else lives.Dispatched())
@@ -111,7 +150,7 @@ class ActionsSync:
             return Step(lives.Dispatched(run.id, run.url))
         if self._posted_s(job) < SEARCH_S:
             return Step(None, min(self._poll_s, 5.0))
-        if job.id not in self._lost:
+        if not job.is_answer_lost:
             # The process died around the dispatch and GitHub shows no run a minute later: it was not sent.
             self._unsent.add(job.id)
             return Step(None)
@@ -124,9 +163,6 @@ class ActionsSync:
     def _run_of(self, job: Job) -> RunRef | None:
         # The hour allows for clocks that differ; the request id makes the match certain.
         return self._github.find_run(job.request_id, (job.posted_at or job.created_at) - timedelta(hours=1))
-
-    def _posted_s(self, job: Job) -> float:
-        return (self._clock.now() - (job.posted_at or job.created_at)).total_seconds()
 
     def _find(self, job: Job) -> Step:
         if job.run_id:
@@ -146,7 +182,8 @@ class ActionsSync:
         try:
             run = self._github.run(job.run_id)
         except RemoteFault as fault:
-            if fault.status == 404 and self._posted_s(job) < FRESH_RUN_S:
+            in_hand_s = self._clock.monotonic() - self._first[job.id][0]
+            if fault.status == 404 and min(in_hand_s, self._posted_s(job)) < FRESH_RUN_S:
                 return Step(None, self._poll_s)
             raise
         if run.status != "completed":
@@ -156,33 +193,42 @@ class ActionsSync:
     def _conclude(self, job: Job, result: str) -> Step:
         """Read each image's result; images without one share the run's own reason."""
         report = self._report(job, is_last=result == lives.TIMED_OUT)
+        if report is not None and result != lives.TIMED_OUT and self._asks_again(job, report):
+            return Step(None, self._poll_s)
         found = {image.n: image for image in report.images} if report else {}
         items = tuple(_with_result(item, found.get(n)) for n, item in enumerate(job.items, 1))
-        if result == lives.TIMED_OUT:
+        if all(item.result for item in items):
+            result = result if any(item.result == result for item in items) else ""
+        elif result == lives.TIMED_OUT:
             items = lives.fail_open(items, "到时仍没有结果", lives.TIMED_OUT)
         elif result == lives.CANCELLED:
             items = lives.fail_open(items, "工作流运行被取消", lives.CANCELLED)
-            result = "" if all(item.result != lives.CANCELLED for item in items) else result
         else:
             whole = replies.reason_text(report.reason_class, report.reason) if report else ""
             items = lives.fail_open(items, whole or "工作流没有给出这个镜像的结果")
         return Step(lives.Concluded(items, result))
 
     def _report(self, job: Job, *, is_last: bool) -> RunReport | None:
-        """Read the results; when reasons could not be read it is asked again, at most REREADS times."""
         if not job.run_id:
             return None
         try:
-            report = self._github.images(job.run_id)
+            return self._github.images(job.run_id)
         except RemoteFault:
             if is_last:
                 return None  # the time is over: the answer goes out with what is known
             raise
+
+    def _asks_again(self, job: Job, report: RunReport) -> bool:
+        """Tell whether jobs or reasons are missing that may still come: the listing lags behind the run."""
+        is_lagging = any(image.result == "pending" for image in report.images) or (
+            len(report.images) < len(job.items) and not report.reason
+        )
         reads = self._reads[job.id] = self._reads.get(job.id, 0) + 1
-        if report.fault is not None and not is_last and reads <= REREADS:
-            raise report.fault
-        del self._reads[job.id]
-        return report
+        return (is_lagging or report.fault is not None) and reads <= REREADS
+
+
+def _backoff_s(tries: int) -> float:
+    return BACKOFF_S[min(tries, len(BACKOFF_S) - 1)] * random.uniform(0.8, 1.2)  # noqa: S311 - no secret
 
 
 def _with_result(item: Item, image: ImageResult | None) -> Item:

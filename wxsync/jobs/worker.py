@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -24,9 +23,7 @@ from wxsync.store.store import Store
 LOG = logger("jobs.worker")
 IDLE_S = 5.0
 STORE_RETRY_S = 5.0
-TRIES = 3  # beyond the first, for a step before the dispatch
-BACKOFF_S = (1.0, 2.0, 4.0)
-POLL_BACKOFF_S = 30.0
+STORE_TRIES = 12  # a minute
 
 
 @dataclass
@@ -113,8 +110,7 @@ class Worker:
         try:
             self._advance(live)
         except StoreFault as fault:
-            LOG.error("job waits for the store", job=live.job.id, why=str(fault))
-            live.due = self._clock.monotonic() + STORE_RETRY_S
+            self._on_store_fault(live, fault)
         except RemoteFault as fault:
             self._on_fault(live, fault)
         except Exception:  # the top of one job: it ends in an answer, the others go on
@@ -151,11 +147,11 @@ class Worker:
             items = planning.plan(self._store, job, parsed.images)
         except planning.Refused as refusal:
             ended = advance(job, lives.Ended(lives.REFUSED, now))
-            self._save(live, ended, replies.clashes(refusal.lines))
+            self._save(live, ended, replies.clashes(refusal.lines, job.id))
             self._forget(live)
             return
-        after = advance(job, lives.Announced(self._new_request_id(), items, now))
-        self._save(live, after, replies.announced(after, self._prefix))
+        after = advance(job, lives.Announced(self._new_request_id(), self._prefix, items, now))
+        self._save(live, after, replies.announced(after))
         LOG.info("sync announced", job=job.id, request=after.request_id, images=len(items))
 
     def _finish(self, live: _Live) -> None:
@@ -163,39 +159,39 @@ class Worker:
         took_s = (now - (job.started_at or job.created_at)).total_seconds()
         ended = advance(job, lives.Ended(job.result, now))
         owned = planning.owned_by(job, {lives.SUCCEEDED, lives.SKIPPED})
-        self._save(live, ended, replies.concluded(job, self._prefix, took_s), owned=owned)
+        self._save(live, ended, replies.concluded(job, took_s), owned=owned)
         LOG.info("sync ended", job=job.id, result=job.result, images=len(job.items), took=round(took_s, 1))
         self._forget(live)
 
     def _on_fault(self, live: _Live, fault: RemoteFault) -> None:
         job = live.job
-        pause = self._pause(live, fault)
-        LOG.warning("step failed", job=job.id, state=job.state, why=str(fault), status=fault.status, again_s=pause)
-        if pause is not None:
-            live.tries += 1
-            live.due = self._clock.monotonic() + pause
-            return
-        reason = f"{fault.what}；{fault.mend}" if fault.mend else fault.what
-        failed = lives.Concluded(lives.fail_open(job.items, reason), lives.FAILED, reason)
-        try:
-            self._save(live, advance(job, failed))
-            live.due = self._clock.monotonic()
-        except StoreFault as trouble:
-            LOG.error("job waits for the store", job=job.id, why=str(trouble))
-            live.due = self._clock.monotonic() + STORE_RETRY_S
+        pause_s = self._engine.retry_s(job, fault, live.tries)
+        LOG.warning("step failed", job=job.id, state=job.state, why=str(fault), status=fault.status, again_s=pause_s)
+        if pause_s is None:
+            self._fail(live, f"{fault.what}；{fault.mend}" if fault.mend else fault.what)
+        else:
+            self._later(live, pause_s)
 
-    def _pause(self, live: _Live, fault: RemoteFault) -> float | None:
-        """Return the seconds until the step is tried again, or None when it is not worth it."""
-        if not fault.temporary:
-            return None
-        if live.job.state in {"dispatched", "running"}:
-            # The run goes on without us; a GitHub that is away for an hour must not cost the answer.
-            pause = fault.retry_after_s or min(POLL_BACKOFF_S, BACKOFF_S[-1] * (live.tries + 1))
-            return min(pause, max(0.0, self._engine.patience(live.job)) + 0.1)
-        if live.tries >= TRIES:
-            return None
-        pause = fault.retry_after_s or BACKOFF_S[min(live.tries, len(BACKOFF_S) - 1)] * random.uniform(0.8, 1.2)  # noqa: S311
-        return pause if pause <= self._engine.patience(live.job) else None
+    def _on_store_fault(self, live: _Live, fault: StoreFault) -> None:
+        """Wait for the store; but a file that stays broken while the database works must not hold the slot for ever."""
+        LOG.error("job waits for the store", job=live.job.id, why=str(fault), tries=live.tries)
+        if live.tries >= STORE_TRIES and live.job.state not in {"accepted", "concluded"}:
+            self._fail(live, f"{fault.what}（{fault.where}）；请管理员{fault.mend}")
+        else:
+            self._later(live, STORE_RETRY_S)
+
+    def _later(self, live: _Live, pause_s: float) -> None:
+        live.tries += 1
+        live.due = self._clock.monotonic() + pause_s
+
+    def _fail(self, live: _Live, reason: str) -> None:
+        """Conclude a job for a reason of its own."""
+        failed = lives.Concluded(lives.fail_open(live.job.items, reason), lives.FAILED, reason)
+        try:
+            self._save(live, advance(live.job, failed))
+            live.due = self._clock.monotonic()
+        except StoreFault:
+            self._later(live, STORE_RETRY_S)
 
     def _give_up(self, live: _Live) -> None:
         """End a job that broke the program, with what is known, whatever its state."""
@@ -205,10 +201,12 @@ class Worker:
                 job = advance(job, lives.Concluded(lives.fail_open(job.items, "程序内部错误"), lives.FAILED))
             ended = advance(job, lives.Ended(lives.FAILED, now))
             self._save(live, ended, replies.internal_error(ended))
-            self._forget(live)
-        except StoreFault as fault:
-            LOG.error("job waits for the store", job=job.id, why=str(fault))
-            live.due = self._clock.monotonic() + STORE_RETRY_S
+        except StoreFault:
+            self._later(live, STORE_RETRY_S)
+            return
+        except Exception:
+            LOG.exception("job cannot be ended", job=job.id)  # kept on, it would break every turn
+        self._forget(live)
 
     def _save(self, live: _Live, after: Job, *texts: str, owned: Iterable[Ownership] = ()) -> None:
         self._ledger.save(after, *texts, owned=owned)

@@ -35,13 +35,13 @@ class DayList:
         self._path = path
 
     def read(self) -> str:
-        """Return the list, empty when there is none yet. Raises StoreFault."""
+        """Return the list, empty when there is none yet; what is no UTF-8 is replaced. Raises StoreFault."""
         try:
-            return self._path.read_bytes().decode("utf-8")  # read_text would fold CRLF
+            return self._path.read_bytes().decode("utf-8", "replace")  # read_text would fold CRLF
         except FileNotFoundError:
             return ""
-        except (OSError, UnicodeDecodeError) as error:
-            raise StoreFault(f"无法读取：{error}", where=str(self._path), mend="检查该文件（须为 UTF-8）") from error
+        except OSError as error:
+            raise StoreFault(f"无法读取：{error.strerror}", where=str(self._path), mend="检查该文件和权限") from error
 
     def write(self, text: str) -> None:
         """Replace the list. Raises StoreFault."""

@@ -80,9 +80,16 @@ class Store:
 
     # -- outbox ------------------------------------------------------------------------------------------------------
 
-    def outbox(self, *, limit: int = 200) -> list[OutboxText]:
-        """Return texts not yet delivered, in the order in which they were written."""
-        rows = self._database.rows("SELECT * FROM outbox WHERE done_at IS NULL ORDER BY id LIMIT ?", (limit,))
+    def outbox(self, *, most: int = 100) -> list[OutboxText]:
+        """Return texts not yet delivered, in the order in which they were written, at most so many of each member.
+
+        One member to whom much is owed so hides nobody else's.
+        """
+        rows = self._database.rows(
+            "SELECT * FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY member ORDER BY id) AS place "
+            "FROM outbox WHERE done_at IS NULL) WHERE place <= ? ORDER BY id",
+            (most,),
+        )
         return [
             OutboxText(
                 row["id"],

@@ -59,9 +59,9 @@ class GitHub:
         self._seen_runs: dict[int, tuple[str, Run]] = {}
         self._may_annotate = True
 
-    def read_list(self) -> ListFile | None:
-        """Return the list, or None when the repository has none yet. Raises GitHubFault."""
-        path = f"/contents/{LIST}?{urlencode({'ref': self._branch})}"
+    def read_list(self, ref: str = "") -> ListFile | None:
+        """Return the list at a commit, or on the branch; None when the repository has none yet. Raises GitHubFault."""
+        path = f"/contents/{LIST}?{urlencode({'ref': ref or self._branch})}"
         try:
             data = self._calls.get_json(path)
         except GitHubFault as fault:
@@ -123,8 +123,8 @@ class GitHub:
         query = {"event": "workflow_dispatch", "branch": self._branch, "created": created, "per_page": 50}
         for page in self._calls.pages(f"{self._workflow}/runs?{urlencode(query)}"):
             for run in _objects(page.get("workflow_runs")):
-                if run.get("display_title") == f"sync {request_id}":
-                    return RunRef(int(run["id"]), _page(run))
+                if run.get("display_title") == f"sync {request_id}" and isinstance(run.get("id"), int):
+                    return RunRef(run["id"], _page(run))
         return None
 
     def run(self, run_id: int) -> Run:
@@ -158,8 +158,8 @@ class GitHub:
 
     def _remarks(self, job: dict[str, Any], faults: list[RemoteFault]) -> list[Remark]:
         """Return what a finished job said, by its annotations, else by its log; a temporary fault is put aside."""
-        if job.get("conclusion") not in {"success", "failure"}:
-            return []
+        if faults or job.get("conclusion") not in {"success", "failure"}:
+            return []  # after one time-out the others would only add theirs; the caller may ask again
         try:
             return self._annotations(job) or report.log_remarks(self._calls.log(f"/actions/jobs/{job['id']}/logs").body)
         except RemoteFault as fault:
@@ -179,7 +179,10 @@ class GitHub:
                 self._may_annotate = False
                 return []
             raise
-        return report.annotation_remarks(json.loads(response.body))
+        try:
+            return report.annotation_remarks(json.loads(response.body))
+        except ValueError as error:
+            raise self._calls.bad_answer("/annotations") from error
 
 
 def _objects(listed: Any) -> list[dict[str, Any]]:

@@ -75,8 +75,9 @@ def reason_of(job: dict[str, Any], remarks: list[Remark]) -> tuple[str, str]:
     if errors:
         name, colon, rest = errors[-1].partition(":")
         return (name, rest.strip()) if colon and name in CLASSES else ("", errors[-1])
-    steps = job.get("steps") or ()
-    failed = [str(step.get("name")) for step in steps if step.get("conclusion") == "failure"]
+    steps = job.get("steps")
+    known = [step for step in steps if isinstance(step, dict)] if isinstance(steps, list) else []
+    failed = [str(step.get("name")) for step in known if step.get("conclusion") == "failure"]
     return "", failed[0] if failed else str(job.get("conclusion"))
 
 

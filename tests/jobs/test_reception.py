@@ -1,0 +1,124 @@
+"""The reception: what it answers by itself, and what it leaves to others."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+
+import pytest
+
+from tests.support.clock import FakeClock
+from wxsync.jobs import job as lives
+from wxsync.jobs.job import Job, advance, from_record, to_record
+from wxsync.jobs.ledger import Ledger
+from wxsync.jobs.reception import Reception
+from wxsync.jobs.slot import Slot
+from wxsync.store.database import Database, StoreFault
+from wxsync.store.files import FileLock
+from wxsync.store.store import Store
+
+NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone.utc)
+
+
+class Desk:
+    """A reception with its store and slot, and what it handed over."""
+
+    def __init__(self, directory, *, store_type: type[Store] = Store, **options) -> None:
+        self.clock = FakeClock(NOW)
+        self.database = Database(directory / "s")
+        self.store = store_type(self.database)
+        self.slot = Slot(FileLock(directory / "lock"))
+        self.handed_over: list[Job] = []
+        self.reception = Reception(
+            store=self.store, ledger=Ledger(self.store, self.clock, lambda: None), clock=self.clock, slot=self.slot,
+            hand_over=self.handed_over.append, own_prefix="r.io/ns/",
+            **{"missing": {"mirror": (), "upload": ()}, "allow_users": (), "max_queue": 0, **options})
+
+    def receive(self, text: str, kind: str = "sync") -> int:
+        return self.store.add(to_record(Job(0, kind, "zhangsan", text, NOW)))
+
+    def answer(self) -> str:
+        self.reception.turn()
+        (text,) = self.store.outbox()
+        return text.text
+
+
+@pytest.fixture
+def desk(tmp_path):
+    made: list[Desk] = []
+
+    def make(**options) -> Desk:
+        made.append(Desk(tmp_path, **options))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.database.close()
+
+
+def test_a_sync_is_handed_over_once_though_the_reception_looks_again(desk):
+    here = desk()
+    number = here.receive("nginx:latest")
+    here.reception.turn()
+    here.reception.turn()
+    assert [job.id for job in here.handed_over] == [number]
+    assert here.slot.job == number
+
+
+def test_a_job_that_ended_since_it_was_read_is_not_handed_over_again(desk):
+    """The worker ends a job, and frees its slot, between the reception's look at the store and at the slot."""
+
+    class Stale(Store):
+        def open_jobs(self):
+            seen = super().open_jobs()
+            for record in seen:
+                super().save(to_record(advance(from_record(record), lives.Ended("refused", NOW))), NOW)
+            return seen
+
+    here = desk(store_type=Stale)
+    here.receive("nginx:latest")
+    here.reception.turn()
+    assert here.handed_over == []
+    assert here.slot.job == 0
+
+
+def test_a_sync_beside_another_processs_is_told_to_wait(desk, tmp_path):
+    here = desk()
+    other = FileLock(tmp_path / "lock")
+    assert other.acquire()
+    here.receive("nginx:latest")
+    assert here.answer().startswith("⚠️ 已有任务正在处理中\n另一个进程")
+    other.release()
+
+
+def test_what_is_not_there_yet_is_said(desk):
+    here = desk()
+    here.receive("https://example.com/a.pdf", "upload")
+    assert here.answer().startswith("⚠️ 没有开始\n收到链接")
+
+
+def test_commands_that_do_not_exist_yet_get_the_help(desk):
+    here = desk()
+    here.receive("取消", "cancel")
+    assert here.answer().startswith("ℹ️ 使用帮助")
+
+
+def test_one_message_that_breaks_the_program_is_answered_and_the_next_one_too(desk):
+    class Breaks(Store):
+        def jobs(self, **_):
+            raise KeyError("broken")
+
+    here = desk(store_type=Breaks)
+    here.receive("历史", "history")
+    here.receive("帮助", "help")
+    here.reception.turn()
+    first, second = here.store.outbox()
+    assert first.text.startswith("❌ 处理失败\n程序内部错误")
+    assert second.text.startswith("ℹ️ 使用帮助")
+
+
+def test_a_store_that_cannot_be_read_is_the_callers_to_wait_for(desk):
+    here = desk()
+    here.receive("帮助", "help")
+    here.database.close()
+    with pytest.raises(StoreFault):
+        here.reception.turn()
