@@ -24,6 +24,7 @@ from wxsync.version import VERSION
 
 OK, FAILED, BUSY, BAD_CONFIGURATION = 0, 1, 75, 78
 WEB_PROCESS = "web-process"
+SOURCES = {"--config": "配置文件", "--env-file": "代替当前目录 .env 的环境文件"}
 ENTRY = Path(__file__).resolve().parents[1] / "wxsyncd.py"
 
 
@@ -54,31 +55,30 @@ class _ChineseHelp(argparse.HelpFormatter):
 
 
 class _Parser(argparse.ArgumentParser):
-    """The same for the whole command line and for each command."""
+    """The same for the whole command line and for each command; has_sources: --config and --env-file too."""
 
-    def __init__(self, **given: Any) -> None:
+    def __init__(self, *, has_sources: bool = True, **given: Any) -> None:
         super().__init__(add_help=False, formatter_class=_ChineseHelp, **given)
         self._optionals.title = "选项"
         self.add_argument("-h", "--help", action="help", help="显示这段帮助")
+        for name, meaning in SOURCES.items() if has_sources else ():
+            # They may stand before or after the command; SUPPRESS keeps the later parser from wiping out the earlier.
+            self.add_argument(name, metavar="FILE", default=argparse.SUPPRESS, help=meaning)
 
 
 def _parser() -> argparse.ArgumentParser:
-    # The same options before and after the command; SUPPRESS keeps the later ones from wiping out the earlier.
-    sources = argparse.ArgumentParser(add_help=False)
-    for name, meaning in (("--config", "配置文件"), ("--env-file", "代替当前目录 .env 的环境文件")):
-        sources.add_argument(name, metavar="FILE", default=argparse.SUPPRESS, help=meaning)
-    parser = _Parser(parents=[sources], prog="wxsyncd", description="企业微信镜像同步机器人和回调转发")
+    parser = _Parser(prog="wxsyncd", description="企业微信镜像同步机器人和回调转发")
     parser.add_argument("--version", action="version", version=f"wxsyncd {VERSION}", help="显示版本")
     parser.set_defaults(command_function=_run)
     commands = parser.add_subparsers(title="命令", metavar="COMMAND", parser_class=_Parser)
-    run = commands.add_parser("run", parents=[sources], help="前台运行（不写命令时就是它）")
+    run = commands.add_parser("run", help="前台运行（不写命令时就是它）")
     run.set_defaults(command_function=_run)
-    check = commands.add_parser("check-config", parents=[sources], help="检查配置，打印回调地址、时区和下一次清空时间")
+    check = commands.add_parser("check-config", help="检查配置，打印回调地址、时区和下一次清空时间")
     check.set_defaults(command_function=_check_config)
-    demo = commands.add_parser("demo", help="在内置沙箱上演示，不需要账号")
+    demo = commands.add_parser("demo", has_sources=False, help="在内置沙箱上演示，不需要账号")
     demo.add_argument("--message", metavar="TEXT", help="发送这条消息并打印聊天；不写则打开聊天网页")
     demo.set_defaults(command_function=_demo)
-    web = commands.add_parser(WEB_PROCESS, parents=[sources])  # of the daemon itself: not in --help
+    web = commands.add_parser(WEB_PROCESS)  # of the daemon itself: not in --help
     web.add_argument("state_dir")
     web.add_argument("inherited")
     web.set_defaults(command_function=_web_process)
