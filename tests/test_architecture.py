@@ -15,12 +15,12 @@ from typing import NamedTuple
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = "wxsync"
 FLOORS = {  # imports go down only
-    "ground": "version errors options config clock store log logfile loglayout redaction metrics",
+    "ground": "version errors options config clock store log metrics",
     "http1": "http1", "remote": "remote", "wecom": "wecom", "jobs": "jobs", "web": "web",
     "daemon": "daemon", "sandbox": "sandbox", "cli": "cli"}
 FLOOR = {part: floor for floor, parts in FLOORS.items() for part in parts.split()}
 PURE = {
-    "version", "errors", "http1", "options", "redaction",
+    "version", "errors", "http1", "options", "log.redaction",
     "config.checks", "config.dotenv", "config.environment", "config.generate", "config.given", "config.ini",
     "config.report",
     "wecom.crypto", "wecom.document", "wecom.envelope", "wecom.errcodes", "wecom.limiter", "wecom.refusal",

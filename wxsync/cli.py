@@ -10,7 +10,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from wxsync import log
 from wxsync.clock import SystemClock
 from wxsync.config.load import ConfigErrors, Loaded, load
 from wxsync.config.report import report
@@ -19,6 +18,7 @@ from wxsync.daemon import web_process
 from wxsync.daemon.service import Daemon
 from wxsync.daemon.state_dir import Busy
 from wxsync.errors import ConfigError, WxsyncError
+from wxsync.log.output import Output, setup
 from wxsync.options.settings import Settings
 from wxsync.version import VERSION
 
@@ -97,8 +97,8 @@ def _run(arguments: argparse.Namespace) -> int:
     return daemon.run()
 
 
-def _log_to(settings: Settings) -> log.Output:
-    return log.setup(settings.log, settings.secrets(), os.environ)
+def _log_to(settings: Settings) -> Output:
+    return setup(settings.log, settings.secrets(), os.environ)
 
 
 def _sources(arguments: argparse.Namespace) -> list[str]:

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from wxsync.errors import ConfigError
-from wxsync.log import Output, logger, setup
+from wxsync.log.logger import logger
+from wxsync.log.output import Output, setup
 from wxsync.options.sections import Log
 
 SECRETS = ("s3cret/va lue", "口令口令")

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from wxsync.log import logger, setup
-from wxsync.logfile import Descriptor, RotatedFile
+from wxsync.log.file import Descriptor, RotatedFile
+from wxsync.log.logger import logger
+from wxsync.log.output import setup
 from wxsync.options.sections import Log
 
 

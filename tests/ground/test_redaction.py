@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wxsync.redaction import MAX_TEXT, REDACTED, Redactor
+from wxsync.log.redaction import MAX_TEXT, REDACTED, Redactor
 
 
 def lower_escapes(text: str) -> str:

@@ -19,9 +19,10 @@ from ipaddress import ip_network
 from pathlib import Path
 
 from wxsync.clock import SystemClock
-from wxsync.logfile import RotatedFile
+from wxsync.log.file import RotatedFile
 from wxsync.metrics import Metrics, exposition
 from wxsync.remote.dialer import Dialer
+from wxsync.remote.http import tls_context
 from wxsync.remote.resolver import SystemResolver
 from wxsync.remote.url import parse_url
 from wxsync.web.accesslog import AccessLog, Layout
@@ -29,7 +30,6 @@ from wxsync.web.balance import Balance
 from wxsync.web.child import Child, inherited
 from wxsync.web.counting import FAMILIES, Counting
 from wxsync.web.keeper import Keeper
-from wxsync.web.link import tls_context
 from wxsync.web.processes import WebProcesses
 from wxsync.web.proxy import Relay
 from wxsync.web.routes import Router, Rule, health_rule

@@ -14,11 +14,11 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from wxsync import log
 from wxsync.clock import SystemClock
 from wxsync.config.load import load
 from wxsync.config.sources import surroundings
 from wxsync.daemon.service import Daemon
+from wxsync.log.output import setup
 from wxsync.store.database import Database
 from wxsync.store.store import Store
 
@@ -72,7 +72,7 @@ def main() -> int:
         settings,
         AheadClock(arguments.ahead),
         load=lambda: settings,
-        log_to=lambda settings: log.setup(settings.log, settings.secrets(), os.environ),
+        log_to=lambda settings: setup(settings.log, settings.secrets(), os.environ),
         web_process=(),
         make_store=make_store,
     ).run()

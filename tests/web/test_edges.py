@@ -15,8 +15,8 @@ from tests.support.raw import Client, until
 from tests.support.upstream import OK, Peer, ScriptedUpstream
 from tests.web.test_proxy import TLS_FILES, Setup, get, post
 from wxsync.http1.answer import answer_head
+from wxsync.remote.http import tls_context
 from wxsync.web.exchange import Exchange
-from wxsync.web.link import tls_context
 from wxsync.web.routes import Router, Rule
 
 

@@ -19,11 +19,11 @@ from tests.support.raw import Client, until
 from tests.support.upstream import OK, Peer, ScriptedUpstream
 from wxsync.clock import SystemClock
 from wxsync.remote.dialer import Dialer
+from wxsync.remote.http import tls_context
 from wxsync.remote.resolver import SystemResolver
 from wxsync.remote.url import parse_url
 from wxsync.web.balance import Balance
 from wxsync.web.keeper import Keeper
-from wxsync.web.link import tls_context
 from wxsync.web.proxy import Relay
 from wxsync.web.routes import Router
 from wxsync.web.upstream import Timeouts, Upstream

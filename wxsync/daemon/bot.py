@@ -19,7 +19,7 @@ from wxsync.jobs.slot import Slot
 from wxsync.jobs.sync import ActionsSync
 from wxsync.jobs.timer import Timer
 from wxsync.jobs.worker import Worker
-from wxsync.log import logger
+from wxsync.log.logger import logger
 from wxsync.options.settings import Settings
 from wxsync.remote.exchange import Transport
 from wxsync.remote.github.client import GitHub

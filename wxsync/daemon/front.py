@@ -10,7 +10,7 @@ from typing import Callable
 
 from wxsync.clock import Clock
 from wxsync.errors import ConfigError
-from wxsync.logfile import Descriptor, RotatedFile
+from wxsync.log.file import Descriptor, RotatedFile
 from wxsync.metrics import Metrics
 from wxsync.options.addresses import Listener
 from wxsync.options.settings import Settings
@@ -108,9 +108,10 @@ def tls_of(settings: Settings) -> ssl.SSLContext:
 
 def _upstreams(settings: Settings, clock: Clock) -> list[Upstream]:
     proxy = settings.proxy
-    dialer, tls = Dialer(clock, SystemResolver(clock)), tls_of(settings) if proxy.targets else None
-    timeouts = Timeouts(proxy.connect_timeout, proxy.timeout)
+    dialer, timeouts = Dialer(clock, SystemResolver(clock)), Timeouts(proxy.connect_timeout, proxy.timeout)
     urls = [parse_url(target) for target in proxy.targets]
+    # The system's certificates take megabytes: only where an upstream needs them.
+    tls = tls_of(settings) if any(url.scheme == "https" for url in urls) else None
     return [
         Upstream(
             url, timeouts, dialer, clock, max_idle=settings.server.threads, tls=tls if url.scheme == "https" else None

@@ -19,7 +19,8 @@ from wxsync.daemon.front import bind, tls_of
 from wxsync.daemon.state_dir import Busy, StateDir
 from wxsync.daemon.web_side import WebSide
 from wxsync.errors import ConfigError, WxsyncError
-from wxsync.log import Output, logger
+from wxsync.log.logger import logger
+from wxsync.log.output import Output
 from wxsync.options.settings import Settings
 from wxsync.remote.dialer import Dialer
 from wxsync.remote.http import HttpTransport

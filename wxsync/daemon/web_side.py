@@ -10,7 +10,7 @@ from typing import Callable
 from wxsync.clock import Clock
 from wxsync.daemon.front import Front, Health
 from wxsync.errors import WxsyncError
-from wxsync.log import logger
+from wxsync.log.logger import logger
 from wxsync.metrics import Metrics, exposition
 from wxsync.options.settings import Settings
 from wxsync.web.callback import Inbox

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from wxsync.clock import Clock
 from wxsync.jobs.heartbeat import Heartbeat
-from wxsync.log import logger
+from wxsync.log.logger import logger
 
 LOG = logger("jobs.loop")
 AFTER_A_FAULT_S = 1.0

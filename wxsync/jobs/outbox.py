@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from wxsync.clock import Clock
-from wxsync.log import logger
+from wxsync.log.logger import logger
 from wxsync.store.records import OutboxText
 from wxsync.store.store import Store
 from wxsync.wecom.client import CoolingDown, Delivered, Delivery, GivenUp, Later

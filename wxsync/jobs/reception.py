@@ -10,7 +10,7 @@ from wxsync.jobs import job as lives
 from wxsync.jobs.job import Job, advance, from_record
 from wxsync.jobs.ledger import Ledger
 from wxsync.jobs.slot import Slot
-from wxsync.log import logger
+from wxsync.log.logger import logger
 from wxsync.store.database import StoreFault
 from wxsync.store.store import Store
 

@@ -7,7 +7,7 @@ from datetime import datetime, time, timedelta
 from wxsync.clock import Clock
 from wxsync.errors import WxsyncError
 from wxsync.jobs import imagelist
-from wxsync.log import logger
+from wxsync.log.logger import logger
 from wxsync.remote.github.client import GitHub
 from wxsync.store.files import DayList
 from wxsync.store.store import Store

@@ -12,7 +12,7 @@ from wxsync.jobs import imagelist, replies
 from wxsync.jobs import job as lives
 from wxsync.jobs.engine import Step
 from wxsync.jobs.job import Item, Job
-from wxsync.log import logger
+from wxsync.log.logger import logger
 from wxsync.remote.github.client import GitHub, RunRef
 from wxsync.remote.github.report import ImageResult, RunReport
 from wxsync.store.files import DayList

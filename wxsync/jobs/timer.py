@@ -7,7 +7,7 @@ from datetime import datetime
 
 from wxsync.clock import Clock
 from wxsync.jobs.rollover import Rollover
-from wxsync.log import logger
+from wxsync.log.logger import logger
 from wxsync.store.database import StoreFault
 from wxsync.store.store import Store
 

@@ -15,7 +15,7 @@ from wxsync.jobs.job import Job, advance, from_record
 from wxsync.jobs.ledger import Ledger
 from wxsync.jobs.rollover import Rollover
 from wxsync.jobs.slot import Slot
-from wxsync.log import logger
+from wxsync.log.logger import logger
 from wxsync.store.database import StoreFault
 from wxsync.store.records import Ownership
 from wxsync.store.store import Store

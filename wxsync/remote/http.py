@@ -21,13 +21,14 @@ from typing import Any, Protocol, cast
 
 from wxsync.clock import Clock
 from wxsync.errors import Bug, ConfigError, RemoteFault
-from wxsync.log import logger
+from wxsync.log.logger import logger
 from wxsync.remote.exchange import Request, Response
 from wxsync.remote.url import bracketed, parse_url
 
 LOG = logger("remote.http")
 MAX_HEAD_BYTES = 64 << 10
 BLOCK_BYTES = 64 << 10
+IGNORE_UNEXPECTED_EOF = 0x80  # SSL_OP_IGNORE_UNEXPECTED_EOF, which Python 3.9 has no name for
 
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", re.ASCII)
 _VALUE = re.compile(r"[\t\x20-\x7e]*", re.ASCII)
@@ -83,6 +84,8 @@ def tls_context(ca_file: str = "") -> ssl.SSLContext:
     """Return the rules of every TLS connection: system roots, and those of ca_file (PEM) beside them."""
     context = ssl.create_default_context()
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    # Python 3.9 with OpenSSL 3 takes a stream that was cut off for one that has ended; other versions do not.
+    context.options &= ~getattr(ssl, "OP_IGNORE_UNEXPECTED_EOF", IGNORE_UNEXPECTED_EOF)
     if ca_file:
         try:
             context.load_verify_locations(ca_file)

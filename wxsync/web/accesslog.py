@@ -16,7 +16,7 @@ from typing import Callable, Protocol, Union
 from wxsync.clock import Clock
 from wxsync.http1.fields import list_items
 from wxsync.http1.request import RequestHead
-from wxsync.log import logger
+from wxsync.log.logger import logger
 from wxsync.web.account import Account
 
 LOG = logger("web.access")
@@ -31,7 +31,7 @@ Network = Union[IPv4Network, IPv6Network]
 
 
 class Lines(Protocol):
-    """Takes whole lines, such as wxsync.logfile's sinks."""
+    """Takes whole lines, such as wxsync.log.file's sinks."""
 
     def write(self, data: bytes) -> bool:
         """Write the lines; False when they could not be written."""

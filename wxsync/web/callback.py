@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from wxsync.clock import Clock
 from wxsync.http1.refusal import Refusal
-from wxsync.log import logger
+from wxsync.log.logger import logger
 from wxsync.store.database import StoreFault
 from wxsync.web.exchange import Exchange
 from wxsync.web.routes import Rule

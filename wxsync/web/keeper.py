@@ -12,7 +12,7 @@ from wxsync.clock import Clock
 from wxsync.http1.grammar import HEAD_END
 from wxsync.http1.refusal import Refusal
 from wxsync.http1.response import parse_response
-from wxsync.log import logger
+from wxsync.log.logger import logger
 from wxsync.web.link import slices
 from wxsync.web.reply import MAX_HEAD
 from wxsync.web.upstream import Unreachable, Upstream

@@ -16,21 +16,12 @@ from wxsync.web.connection import timeval
 from wxsync.web.limits import BLOCK
 
 SLICE_S = 0.5
-IGNORE_UNEXPECTED_EOF = 0x80  # SSL_OP_IGNORE_UNEXPECTED_EOF, which Python 3.9 has no name for
 
 
 def slices(timeout_s: float) -> tuple[int, float]:
     """Return into how many equal slices, and of how many seconds, a wait is cut."""
     count = max(1, ceil(timeout_s / SLICE_S))
     return count, timeout_s / count
-
-
-def tls_context(ca_file: str = "") -> ssl.SSLContext:
-    """Return the settings for upstreams spoken to by https: the system's authorities, or those of the file."""
-    context = ssl.create_default_context(cafile=ca_file or None)
-    # Python 3.9 with OpenSSL 3 takes a stream that was cut off for one that has ended; other versions do not.
-    context.options &= ~getattr(ssl, "OP_IGNORE_UNEXPECTED_EOF", IGNORE_UNEXPECTED_EOF)
-    return context
 
 
 class Link(Protocol):

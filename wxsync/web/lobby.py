@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from wxsync.clock import Clock
 from wxsync.http1.answer import answer_head
 from wxsync.http1.grammar import BARE_LF, HEAD_END
-from wxsync.log import logger
+from wxsync.log.logger import logger
 from wxsync.web.account import Account, Recorder
 from wxsync.web.connection import DONTWAIT, Connection
 from wxsync.web.limits import BLOCK, LINGER_BYTES, LINGER_S, Limits

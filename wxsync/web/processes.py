@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Callable
 
 from wxsync.clock import Clock
-from wxsync.log import logger
+from wxsync.log.logger import logger
 from wxsync.metrics import Metrics, Sample, read
 from wxsync.web.child import Inherited
 

@@ -10,7 +10,7 @@ from wxsync.clock import Clock
 from wxsync.http1.forwarding import Hop, forwarded_fields, hops_left, leaves_prefix
 from wxsync.http1.refusal import Refusal
 from wxsync.http1.request import RequestHead
-from wxsync.log import logger
+from wxsync.log.logger import logger
 from wxsync.web.attempt import Attempt, Failed
 from wxsync.web.balance import Balance
 from wxsync.web.duplex import encoded

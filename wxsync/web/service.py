@@ -13,7 +13,7 @@ from wxsync.http1.answer import answer_head, http_date, plain_text
 from wxsync.http1.grammar import HEAD_END
 from wxsync.http1.refusal import Refusal
 from wxsync.http1.request import check_limits, parse_request
-from wxsync.log import logger
+from wxsync.log.logger import logger
 from wxsync.web.account import Account, Recorder
 from wxsync.web.connection import ClientGone, Connection
 from wxsync.web.exchange import PLAIN_TEXT, Exchange

@@ -16,7 +16,7 @@ from collections import deque
 from typing import Callable
 
 from wxsync.clock import Clock
-from wxsync.log import logger
+from wxsync.log.logger import logger
 from wxsync.web.connection import Connection
 
 LOG = logger("web.workers")

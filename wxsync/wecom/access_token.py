@@ -7,7 +7,7 @@ from urllib.parse import quote, urlencode
 
 from wxsync.clock import Clock
 from wxsync.errors import RemoteFault
-from wxsync.log import logger
+from wxsync.log.logger import logger
 from wxsync.wecom.api import Api
 
 LOG = logger("wecom.access_token")

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 
 from wxsync.errors import RemoteFault
-from wxsync.redaction import Redactor
+from wxsync.log.redaction import Redactor
 from wxsync.remote.exchange import Request, Response, Transport
 from wxsync.wecom.errcodes import Action, action, explain
 

@@ -10,8 +10,8 @@ from typing import Union
 
 from wxsync.clock import Clock
 from wxsync.errors import RemoteFault
-from wxsync.log import logger
-from wxsync.redaction import Redactor
+from wxsync.log.logger import logger
+from wxsync.log.redaction import Redactor
 from wxsync.remote.exchange import Transport
 from wxsync.wecom.access_token import AccessToken
 from wxsync.wecom.api import Api, ApiRefused

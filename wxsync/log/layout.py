@@ -8,7 +8,7 @@ import re
 from datetime import datetime, timezone
 from typing import Any
 
-from wxsync.redaction import Redactor
+from wxsync.log.redaction import Redactor
 
 LEVELS = {logging.DEBUG: "debug", logging.INFO: "info", logging.WARNING: "warning", logging.ERROR: "error"}
 _LONGEST = 8192  # characters of an event or a field
