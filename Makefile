@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check
+.PHONY: demo test check e2e bench bench-floor
 
 # One environment for the demo (only the run-time package), one with the pinned tools for everything else.
 $(VENV)/demo: systemd/pycryptodome.lock
@@ -31,3 +31,20 @@ test: $(VENV)/tools
 check: $(VENV)/tools
 	$(BIN)/mypy
 	$(BIN)/ruff check wxsync tests wxsyncd.py
+
+# The workflow file run for real: act, skopeo and registries. Needs skopeo, docker-registry, shellcheck and git.
+$(VENV)/e2e: $(VENV)/tools tests/requirements-e2e.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r tests/requirements-e2e.txt
+	touch $@
+
+e2e: $(VENV)/e2e
+	$(BIN)/python -m pytest tests/e2e
+
+# The relay beside nginx, gunicorn and a bare forwarder, and what it bears. Needs wrk and nginx-light; takes minutes.
+bench: $(VENV)/tools
+	$(BIN)/python -m tests.bench.relay.throughput
+	$(BIN)/python -m tests.bench.relay.endurance
+
+# Half of what the relay promises, in a minute: a floor that holds on a busy machine too.
+bench-floor: $(VENV)/tools
+	$(BIN)/python -m tests.bench.relay.throughput --seconds 2 --rounds 3 --floor

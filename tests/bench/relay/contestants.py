@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 import resource
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -120,12 +120,16 @@ def upstream(work: Path):
     return running("upstream", port, ["nginx", "-e", f"{work}/upstream.error", "-c", str(conf)])
 
 
-def relay(upstream_port: int, processes: int, **options: object):
+def relay(work: Path, targets: list[str], processes: int, *, server: str = "", proxy: str = ""):
+    """Start the daemon itself as a relay, with its access log laid out and thrown away; server, proxy: more options."""
     port = free_port()
-    settings = {"targets": [f"http://127.0.0.1:{upstream_port}"], "port": port, "processes": processes,
-                "max_requests": 10_000_000, "log": "/dev/null", **options}
-    command = [sys.executable, "-m", "tests.support.relay_daemon", json.dumps(settings)]
-    return running(f"wxsyncd x{processes}", port, command)
+    room = Path(tempfile.mkdtemp(dir=work))
+    conf = room / "wxsync.conf"
+    conf.write_text(
+        f"[server]\nlisten = 127.0.0.1:{port}=relay\nadmin_listen = 127.0.0.1:0\nprocesses = {processes}\n"
+        f"state_dir = {room / 'state'}\n{server}\n[log]\nfile = /dev/null\n"
+        f"[proxy]\ntargets = {', '.join(targets)}\n{proxy}\n")
+    return running(f"wxsyncd x{processes}", port, [sys.executable, "wxsyncd.py", "--config", str(conf)])
 
 
 def bare(upstream_port: int, processes: int):
@@ -161,5 +165,7 @@ def everyone(stack: ExitStack, work: Path) -> list[Contestant]:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     port = stack.enter_context(upstream(work)).port
-    makers = [relay(port, 1), relay(port, 2), gunicorn(work, port), bare(port, 1), bare(port, 2), nginx(work, port)]
+    target = [f"http://127.0.0.1:{port}"]
+    own = [relay(work, target, 1), relay(work, target, 2)]
+    makers = [*own, gunicorn(work, port), bare(port, 1), bare(port, 2), nginx(work, port)]
     return [stack.enter_context(each) for each in makers]

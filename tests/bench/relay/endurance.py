@@ -16,6 +16,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from contextlib import ExitStack, suppress
@@ -24,7 +25,7 @@ from pathlib import Path
 from tests.bench.relay.contestants import Contestant, free_port, nginx, relay, running, status_kib, upstream
 from tests.bench.relay.throughput import Load, measure
 
-WORK = Path("/tmp/wxsync-bench")
+WORK = Path(tempfile.gettempdir()) / "wxsync-bench"
 GIB = 1 << 30
 TURNS = 50  # a second of the slow clients is cut into so many
 
@@ -92,7 +93,7 @@ def slow() -> bool:
     for room in (1024, count + 1000):
         with ExitStack() as stack:
             port = stack.enter_context(upstream(WORK)).port
-            one = stack.enter_context(relay(port, 1, max_connections=room))
+            one = stack.enter_context(relay(WORK, targets(port), 1, server=f"max_connections = {room}"))
             load = Load("GET", "a", 32)
             before = sorted((measure(one, load, 5) for _ in range(3)), key=lambda run: run.p99_ms)[1]
             crowd = SlowClients(one.port, count)
@@ -115,7 +116,7 @@ def idle() -> bool:
     raise_files()
     with ExitStack() as stack:
         port = stack.enter_context(upstream(WORK)).port
-        one = stack.enter_context(relay(port, 1, max_connections=1100))
+        one = stack.enter_context(relay(WORK, targets(port), 1, server="max_connections = 1100"))
         before = status_kib(one.process.pid, "VmRSS")
         clients = [stack.enter_context(socket.create_connection(("127.0.0.1", one.port))) for _ in range(1000)]
         for client in clients:
@@ -177,7 +178,7 @@ def large() -> bool:
         stack.enter_context(sink(sink_port))
         for name, port, target, size in (
                 ("GET", inner.port, "/wework-callback/files/1g", 0), ("PUT", sink_port, "/wework-callback/x", GIB)):
-            own = stack.enter_context(relay(port, 1, max_body=2 * GIB))
+            own = stack.enter_context(relay(WORK, targets(port), 1, proxy="max_body = 2G"))
             other = stack.enter_context(nginx(WORK, port))
             times: dict[str, list[float]] = {}
             for _ in range(3):
@@ -252,7 +253,7 @@ def killed() -> bool:
 
     processes = [serve(0), serve(1)]
     time.sleep(0.5)
-    with relay(ports[0], 1, targets=[f"http://127.0.0.1:{port}" for port in ports]) as own:
+    with relay(WORK, targets(*ports), 1) as own:
         askers = [Asker(own.port, "POST" if number % 2 else "GET", number) for number in range(16)]
         for asker in askers:
             asker.start()
@@ -279,17 +280,26 @@ def killed() -> bool:
     return not failed["GET"] and len(posts) == len(set(posts)) and len(failed["POST"]) <= 20 * 8
 
 
+def targets(*ports: int) -> list[str]:
+    return [f"http://127.0.0.1:{port}" for port in ports]
+
+
 def reload() -> bool:
-    """SIGHUP with two processes, three times under wrk: no failed request."""
+    """SIGHUP with one and with two processes, three times under wrk: no failed request."""
+    kept = {processes: reload_with(processes) for processes in (1, 2)}
+    return all(kept.values())
+
+
+def reload_with(processes: int) -> bool:
     with ExitStack() as stack:
         port = stack.enter_context(upstream(WORK)).port
-        two = stack.enter_context(relay(port, 2))
+        two = stack.enter_context(relay(WORK, targets(port), processes))
         hups = threading.Thread(target=lambda: [
             (time.sleep(1.5), two.process.send_signal(signal.SIGHUP)) for _ in range(3)])
         hups.start()
         run = measure_errors(two)
         hups.join()
-    print(f"3 reloads under load: {run[0]} requests, {run[1]}")
+    print(f"3 reloads of {processes} under load: {run[0]} requests, {run[1]}")
     return run[1] == "no errors"
 
 

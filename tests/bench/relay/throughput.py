@@ -13,6 +13,7 @@ import re
 import statistics
 import subprocess
 import sys
+import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
@@ -105,7 +106,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=int, default=4)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--floor", action="store_true")
-    parser.add_argument("--work", type=Path, default=Path("/tmp/wxsync-bench"))
+    parser.add_argument("--work", type=Path, default=Path(tempfile.gettempdir()) / "wxsync-bench")
     args = parser.parse_args()
     args.work.mkdir(parents=True, exist_ok=True)
     found: list[str] = []
