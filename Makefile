@@ -19,7 +19,7 @@ $(VENV)/tools: $(VENV)/demo tests/requirements.txt
 # make demo MESSAGE="nginx:latest, redis:7"  sends that message and prints the member's chat
 demo: $(VENV)/demo
 	@$(BIN)/python wxsyncd.py demo $(if $(MESSAGE),--message "$$WXSYNC_DEMO_MESSAGE")
-demo: export WXSYNC_DEMO_MESSAGE = $(MESSAGE)
+demo: export WXSYNC_DEMO_MESSAGE = $(value MESSAGE)
 
 # The whole suite under branch coverage; daemons that the tests start count when they end by SIGTERM.
 test: $(VENV)/tools

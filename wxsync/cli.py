@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import os
 import sys
 from collections.abc import Iterable, Sequence
@@ -120,7 +121,10 @@ def _check_config(arguments: argparse.Namespace) -> int:
         print(errors)
         return BAD_CONFIGURATION
     now_local = datetime.now().astimezone()
-    print(report(loaded.settings, loaded.sources, loaded.warnings, now_local), end="")
+    warnings = [*loaded.warnings]
+    if loaded.settings.has_bot and importlib.util.find_spec("Crypto") is None:
+        warnings.append("机器人需要 pycryptodome，这个 Python 里没有；安装办法见 README 的「部署」")
+    print(report(loaded.settings, loaded.sources, tuple(warnings), now_local), end="")
     return OK
 
 

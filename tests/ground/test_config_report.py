@@ -98,8 +98,11 @@ def test_parts_that_are_off_say_what_switches_them_on(told):
 
 def test_what_does_nothing_yet_says_so(told):
     local = {name: MIRROR[name] for name in ("DOCKER_REGISTRY", "DOCKER_NAMESPACE")} | LOGIN
-    assert "由本机直接复制（只给了 registry.username 和 registry.password）；local 尚未启用" in told(local)
-    assert "由本机直接复制（engine 指定）" in told(local, {"WXSYNC_SYNC_ENGINE": "local"})
+    for environ in ({}, {"WXSYNC_SYNC_ENGINE": "local"}):
+        assert "镜像同步：没有启用，local 尚未启用；请设置 github.token、github.repo" in told(local, environ)
+    early = told(MIRROR, {"PROXY_URL": "http://127.0.0.1:7890"})
+    assert "已设置，但本版本还没有这个功能，不起作用：egress.proxy_url" in early
+    assert "不起作用" not in told(MIRROR)
     upload = {"QINGSTOR_ACCESS_KEY_ID": "id", "QINGSTOR_SECRET_ACCESS_KEY": "hidden"}
     assert "文件上传：已配置（尚未启用）" in told(upload)
 

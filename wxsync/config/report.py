@@ -36,7 +36,9 @@ def report(settings: Settings, sources: tuple[str, ...], warnings: tuple[str, ..
 
 def _parts(settings: Settings) -> Iterator[str]:
     yield _part("机器人", settings.has_bot, checks.BOT)
-    if settings.has_mirror:
+    if settings.engine == "local":
+        yield f"镜像同步：没有启用，{BY_KEY['sync.engine'].row.later}；请设置 {'、'.join(checks.GITHUB)}"
+    elif settings.has_mirror:
         yield f"镜像同步：启用，{_engine(settings)}"
         yield f"  目标 {settings.registry.host}/{settings.registry.namespace}/"
     else:
@@ -58,10 +60,7 @@ def _off(name: str, keys: tuple[str, ...]) -> str:
 
 def _engine(settings: Settings) -> str:
     why = "engine 指定" if settings.sync.engine else "给了 github.token 和 github.repo"
-    if settings.engine == "actions":
-        return f"由 GitHub Actions 复制（{why}）：{settings.github.repo} 的 {settings.github.branch} 分支"
-    why = why if settings.sync.engine else "只给了 registry.username 和 registry.password"
-    return f"由本机直接复制（{why}）；{BY_KEY['sync.engine'].row.later}"
+    return f"由 GitHub Actions 复制（{why}）：{settings.github.repo} 的 {settings.github.branch} 分支"
 
 
 def _callback(settings: Settings) -> Iterator[str]:
@@ -119,6 +118,10 @@ def _others(settings: Settings) -> Iterator[str]:
 
 
 def _warnings(settings: Settings) -> Iterator[str]:
+    defaults = Settings()
+    early = [each.key for each in OPTIONS if each.row.later and settings.value(each) != defaults.value(each)]
+    if early:
+        yield f"这些选项已设置，但本版本还没有这个功能，不起作用：{'、'.join(early)}"
     for key in ("wecom.api_base", "github.api_base"):
         if settings.value(BY_KEY[key]).startswith("http://"):
             yield f"{key} 是 http://，密钥会明文传送，只能用于测试或内网"

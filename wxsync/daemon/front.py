@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import ssl
 from collections.abc import Iterable, Sequence
@@ -134,8 +133,8 @@ def _callback_rule(settings: Settings, inbox: Inbox, clock: Clock) -> Rule:
     except ModuleNotFoundError as error:
         raise ConfigError(
             "机器人需要 pycryptodome，没有安装",
-            where=os.fspath(error.name or ""),
-            mend="pip install --require-hashes -r systemd/pycryptodome.lock，或解压到 vendor 目录",
+            where=error.name or "",
+            mend="解压到程序目录下的 vendor 目录，见 README 的「部署」",
         ) from error
     wecom = settings.wecom
     crypto = Crypto(wecom.token, wecom.encoding_aes_key, wecom.corp_id)

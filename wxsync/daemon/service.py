@@ -91,7 +91,8 @@ class Daemon:
         try:
             web.start(self._settings, self._bot.inbox if self._bot else None)
             self._state.publish(listeners)
-            LOG.info("ready", version=VERSION, pid=os.getpid(), listeners=len(listeners))
+            places = [f"{part}={each.getsockname()[0]}:{each.getsockname()[1]}" for each, part in listeners]
+            LOG.info("ready", version=VERSION, pid=os.getpid(), listeners=", ".join(places), state_dir=self._state.path)
             self._serve(web)
         finally:
             self._end(web)

@@ -47,11 +47,10 @@ STATE_WORDS = {
 KIND_WORDS = {"sync": "镜像同步", "upload": "文件上传"}
 HELP = """ℹ️ 使用帮助
 
-同步镜像：发送镜像名，逗号、空格或换行分隔
+同步镜像：发送镜像名，逗号或换行分隔（带标签的也可以用空格）
   nginx:latest, redis:7.0
   --platform=linux/arm64 mysql:8.0
   nginx:1.27 -> web:v3（指定目标名称）
-上传文件：发送 http:// 或 https:// 链接，一行一个
 查询：状态、历史、帮助"""
 
 

@@ -108,5 +108,5 @@ def _fault(host: str, port: int, code: int) -> RemoteFault:
         f"cannot connect: {os.strerror(code)}",
         where=place,
         temporary=True,
-        mend=f"连不上 {place}（{cause}）：请检查网络和防火墙；不能直接上网的服务器请设置 [egress] proxy_url",
+        mend=f"连不上 {place}（{cause}）：请检查网络和防火墙",
     )

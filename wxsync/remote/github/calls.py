@@ -109,7 +109,7 @@ class Calls:
         except RemoteFault as fault:
             raise GitHubFault(
                 "unavailable",
-                f"访问 GitHub 失败：{fault.what}",
+                f"访问 GitHub 失败：{fault.mend or fault.what}",
                 where=f"{method} {self.place}",
                 mend="请管理员检查服务器到 GitHub 的网络或代理",
                 temporary=fault.temporary,
