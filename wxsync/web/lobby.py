@@ -32,7 +32,8 @@ REST_S = 0.25  # the longest sleep of the selector: deadlines are kept that exac
 ACCEPTS = 64  # connections taken at once, before the others are looked at again
 MAX_LINGERING = 256
 ENOUGH, BATCH_S = 16, 0.001
-MANY, HESITATION_S = 256, 0.00005  # with many connections chance shares evenly enough
+# Beside other processes: with many connections chance shares evenly enough, and a crowd must not wait at the door.
+MANY, HESITATION_S, SOME_ACCEPTS = 32, 0.00005, 8
 IN_USE_S = 0.5
 QUEUE_S = 1.0  # a request that no thread takes in this time is answered 503
 REFUSALS = {
@@ -190,10 +191,13 @@ class Lobby:
         now = self._now()
         if now < self._accepts_again_at:
             return
-        if self._accepts < ACCEPTS and len(self._open) < MANY:
+        accepts = self._accepts
+        if accepts < ACCEPTS and len(self._open) < MANY:
             # Other processes see the same connection: who has more hesitates longer, so they share evenly.
             time.sleep(min(BATCH_S, len(self._open) * HESITATION_S))
-        for _ in range(self._accepts):
+        elif accepts < ACCEPTS:
+            accepts = SOME_ACCEPTS
+        for _ in range(accepts):
             try:
                 connection = listener.accept(now)
             except (BlockingIOError, ConnectionError):
