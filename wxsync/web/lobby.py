@@ -21,7 +21,7 @@ from wxsync.log.logger import logger
 from wxsync.web.account import Account, Recorder
 from wxsync.web.connection import DONTWAIT, Connection
 from wxsync.web.limits import BLOCK, LINGER_BYTES, LINGER_S, Limits
-from wxsync.web.listener import Listener
+from wxsync.web.listener import Listener, share
 from wxsync.web.naps import Naps
 from wxsync.web.workers import TICK_S, Workers
 
@@ -32,8 +32,6 @@ REST_S = 0.25  # the longest sleep of the selector: deadlines are kept that exac
 ACCEPTS = 64  # connections taken at once, before the others are looked at again
 MAX_LINGERING = 256
 ENOUGH, BATCH_S = 16, 0.001
-# Beside other processes: with many connections chance shares evenly enough, and a crowd must not wait at the door.
-MANY, HESITATION_S, SOME_ACCEPTS = 32, 0.00005, 8
 IN_USE_S = 0.5
 QUEUE_S = 1.0  # a request that no thread takes in this time is answered 503
 REFUSALS = {
@@ -191,12 +189,9 @@ class Lobby:
         now = self._now()
         if now < self._accepts_again_at:
             return
-        accepts = self._accepts
-        if accepts < ACCEPTS and len(self._open) < MANY:
-            # Other processes see the same connection: who has more hesitates longer, so they share evenly.
-            time.sleep(min(BATCH_S, len(self._open) * HESITATION_S))
-        elif accepts < ACCEPTS:
-            accepts = SOME_ACCEPTS
+        pause_s, accepts = share(len(self._open)) if self._accepts < ACCEPTS else (0.0, ACCEPTS)
+        if pause_s:
+            time.sleep(pause_s)
         for _ in range(accepts):
             try:
                 connection = listener.accept(now)
