@@ -45,5 +45,12 @@ def is_final(entry) -> bool:
     return entry.text[0] in FINAL
 
 
+def ask(sandbox: StandIns, text: str, member: str = "zhangsan", within_s: float = 20) -> str:
+    """Send a message and return the next final answer that its member gets."""
+    after = max((entry.number for entry in sandbox.wecom.chat(member)), default=0)
+    assert sandbox.wecom.send_text(member, text).is_accepted
+    return sandbox.wecom.wait_for(member, is_final, within_s=within_s, after=after).text
+
+
 def final_answers(sandbox: StandIns, member: str) -> list[str]:
     return [text for text in sandbox.wecom.answers(member) if text[0] in FINAL]

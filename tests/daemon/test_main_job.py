@@ -5,19 +5,12 @@ from __future__ import annotations
 import threading
 import time
 
-from tests.daemon.conftest import final_answers, is_final
+from tests.daemon.conftest import ask, final_answers, is_final
 from tests.support.daemon import wait_for
 from wxsync.jobs import imagelist
 from wxsync.sandbox.github.runs import Pace
 
 MEMBER = "zhangsan"
-
-
-def ask(sandbox, text: str, member: str = MEMBER) -> str:
-    """Send a message and return the final answer to it."""
-    after = max((entry.number for entry in sandbox.wecom.chat(member)), default=0)
-    assert sandbox.wecom.send_text(member, text).is_accepted
-    return sandbox.wecom.wait_for(member, is_final, within_s=20, after=after).text
 
 
 def test_images_are_announced_mirrored_and_answered(sandbox, start):
@@ -53,7 +46,25 @@ def test_one_missing_image_is_named_with_its_reason_and_the_others_succeed(sandb
     assert lines[0] == "❌ 镜像同步失败：成功 1 个，失败 1 个"
     assert lines[1].startswith("2. no-such:1：镜像或标签不存在")
     assert lines[2].startswith("详情：http")
-    assert lines[4].startswith("docker pull ")
+    assert lines[5].startswith("docker pull ")
+
+
+def test_a_hundred_images_are_one_run_one_commit_and_answers_in_numbered_parts(sandbox, start):
+    sandbox.github.pace = Pace(queued=0.02, plan=0.02, image=0.05, parallel=100)
+    start()
+    names = [f"registry.example.com/department/team/image-{n}:1.0.{n}" for n in range(100)]
+    sandbox.wecom.send_text(MEMBER, "\n".join(names))
+    wait_for(lambda: any(text.endswith(f"#1 ({n}/{n})") and text[0] != "🔄" for n in range(2, 11)
+                         for text in sandbox.wecom.answers(MEMBER)[1:] if "用时" in text), "the last part")
+    texts = sandbox.wecom.answers(MEMBER)
+    assert all(len(text.encode()) <= 2048 for text in texts)
+    (final,) = [n for n, text in enumerate(texts) if text[0] in "✅❌"]
+    assert texts[final].startswith("✅ 镜像同步完成！成功 100 个\n")
+    for parts, wanted in ((texts[:final], "→ "), (texts[final:], "docker pull ")):
+        assert [text.splitlines()[-1] for text in parts] == [f"#1 ({n}/{len(parts)})" for n in range(1, len(parts) + 1)]
+        assert sum(text.count(wanted) for text in parts) == 100
+    assert "各镜像用时：" in "".join(texts[final:])
+    assert len(sandbox.github.dispatches) == len(sandbox.github.commits()) == 1
 
 
 def test_a_redelivered_message_makes_no_second_job(sandbox, start):

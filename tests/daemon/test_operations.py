@@ -10,7 +10,7 @@ import sqlite3
 
 import pytest
 
-from tests.daemon.conftest import is_final, join
+from tests.daemon.conftest import ask, is_final, join
 from tests.support.daemon import DaemonProcess, wait_for
 from wxsync.sandbox.github.runs import Pace
 
@@ -18,12 +18,6 @@ from wxsync.sandbox.github.runs import Pace
 def health(daemon: DaemonProcess, part: str = "bot") -> tuple[int, dict[str, object]]:
     status, body = daemon.get("/health", part)
     return status, json.loads(body)
-
-
-def ask(sandbox, text: str) -> str:
-    after = max((entry.number for entry in sandbox.wecom.chat("zhangsan")), default=0)
-    assert sandbox.wecom.send_text("zhangsan", text).is_accepted
-    return sandbox.wecom.wait_for("zhangsan", is_final, within_s=20, after=after).text
 
 
 def test_health_is_told_on_every_listener_and_shows_no_secret(sandbox, start):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 
 import pytest
 
 from wxsync.errors import Bug
-from wxsync.store.database import Database, StoreFault
+from wxsync.store.database import SCHEMA, Database, StoreFault
 from wxsync.store.files import DayList, FileLock
 from wxsync.store.records import JobRecord, Ownership
 from wxsync.store.store import Store
@@ -144,6 +145,36 @@ def test_a_state_file_of_a_newer_version_is_refused_with_the_mend(tmp_path):
     connection.close()
     with pytest.raises(StoreFault, match="99"):
         Database(tmp_path / "s")
+
+
+def test_a_state_file_of_the_first_version_goes_on(tmp_path):
+    first = sqlite3.connect(tmp_path / "s")
+    first.executescript(SCHEMA.replace(",\n    cancelled_by TEXT NOT NULL DEFAULT ''", "") + "PRAGMA user_version=1;")
+    first.execute("INSERT INTO jobs VALUES (1, 'sync', 'zhangsan', 'ended', 'succeeded', '{}', 1.0, 2.0)")
+    first.commit()
+    first.close()
+    for _ in range(2):
+        again = Database(tmp_path / "s")
+        assert Store(again).job(1).cancelled_by == ""
+        again.close()
+
+
+def test_a_request_to_cancel_is_kept_whatever_the_job_saves_later_and_not_after_its_end(store):
+    store.add(record())
+    store.add(record())
+    store.save(ended(store.job(2)), NOW, cancels=1)
+    store.save(replace(record(), id=1), NOW)
+    assert store.cancelled_by(1) == store.job(1).cancelled_by == store.job(2).member
+    assert store.cancelled_by(2) == store.cancelled_by(99) == ""
+    store.add(record())
+    store.save(ended(store.job(3)), NOW, cancels=2)
+    assert store.cancelled_by(2) == ""
+
+
+def test_jobs_of_one_member_are_found(store):
+    store.add(record())
+    assert [job.id for job in store.jobs(limit=9, member=record().member)] == [1]
+    assert store.jobs(limit=9, member="nobody") == []
 
 
 def test_a_file_that_is_no_database_is_refused(tmp_path):

@@ -15,6 +15,8 @@ from wxsync.jobs.job import MOVES, STATES, Item, Job, advance, from_record, resu
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone.utc)
 ITEM = Item("nginx:latest", "docker.io/library/nginx", "nginx:latest")
 EVENTS = {
+    lives.Retried: lives.Retried(11),
+    lives.CancelAsked: lives.CancelAsked("lisi"),
     lives.Queued: lives.Queued(),
     lives.Announced: lives.Announced("20260102-030405-a1b2", "r.io/ns/", (ITEM,), NOW),
     lives.Committed: lives.Committed("c0ffee"),
@@ -55,13 +57,14 @@ def test_every_state_leads_to_the_end():
 
 def test_a_whole_life_survives_the_store_after_each_step():
     now = job()
-    for event in (*list(EVENTS.values())[:8], EVENTS[lives.Concluded], EVENTS[lives.Ended]):
+    for event in (*list(EVENTS.values())[:10], EVENTS[lives.Concluded], EVENTS[lives.Ended]):
         now = advance(now, event)
         assert from_record(to_record(now)) == now
     assert now.result == "succeeded"
     assert now.run_url == "http://127.0.0.1/7"
     assert now.ended_at == NOW
     assert now.is_noticed
+    assert (now.retry_of, now.cancelled_by) == (11, "lisi")
 
 
 def test_a_dispatch_that_names_its_run_keeps_it():

@@ -28,10 +28,12 @@ class Desk:
         self.store = store_type(self.database)
         self.slot = Slot(FileLock(directory / "lock"))
         self.handed_over: list[Job] = []
+        self.hurried: list[int] = []
         self.reception = Reception(
             store=self.store, ledger=Ledger(self.store, self.clock, lambda: None), clock=self.clock, slot=self.slot,
-            hand_over=self.handed_over.append, own_prefix="r.io/ns/",
-            **{"missing": {"mirror": (), "upload": ()}, "allow_users": (), "max_queue": 0, **options})
+            hand_over=self.handed_over.append, hurry=self.hurried.append, own_prefix="r.io/ns/",
+            **{"missing": {"mirror": (), "upload": ()}, "allow_users": (), "admin_users": (), "max_queue": 0,
+               **options})
 
     def receive(self, text: str, kind: str = "sync") -> int:
         return self.store.add(to_record(Job(0, kind, "zhangsan", text, NOW)))
@@ -96,10 +98,42 @@ def test_what_is_not_there_yet_is_said(desk):
     assert here.answer().startswith("⚠️ 没有开始\n收到链接")
 
 
-def test_commands_that_do_not_exist_yet_get_the_help(desk):
+def test_cancelling_marks_the_running_sync_and_leaves_its_end_to_the_worker(desk):
     here = desk()
+    number = here.receive("nginx:latest")
     here.receive("取消", "cancel")
-    assert here.answer().startswith("ℹ️ 使用帮助")
+    assert here.answer().startswith(f"ℹ️ 正在取消任务 #{number}（zhangsan）")
+    assert here.store.cancelled_by(number) == "zhangsan"
+    assert here.hurried == [number]
+    assert [record.id for record in here.store.open_jobs()] == [number]
+
+
+def test_a_waiting_sync_that_was_cancelled_by_a_process_that_died_then_ends_without_a_start(desk):
+    here = desk()
+    number = here.receive("nginx:latest")
+    command = from_record(here.store.job(here.receive("取消", "cancel")))
+    here.store.save(to_record(advance(command, lives.Ended("succeeded", NOW))), NOW, cancels=number)
+    assert here.answer().startswith("⚠️ 已取消\n还没有开始")
+    assert here.handed_over == []
+
+
+def test_a_sync_that_ended_while_it_was_being_cancelled_is_not_ended_again(desk):
+    class Stale(Store):
+        def save(self, job, now, *, cancels=0, **given):
+            if cancels:
+                ended = advance(from_record(self.job(cancels)), lives.Ended("refused", NOW))
+                super().save(to_record(ended), now)
+            super().save(job, now, cancels=cancels, **given)
+
+    here = desk(store_type=Stale, max_queue=1)
+    assert here.slot.take(99)
+    here.receive("nginx:latest")
+    here.receive("取消", "cancel")
+    here.reception.turn()
+    assert [text.text.splitlines()[0] for text in here.store.outbox()] == [
+        "📥 已加入队列，前面还有 1 个任务", "ℹ️ 正在取消任务 #1（zhangsan）"]
+    assert here.store.open_jobs() == []
+    assert here.store.job(1).result == "refused"
 
 
 def test_one_message_that_breaks_the_program_is_answered_and_the_next_one_too(desk):

@@ -48,6 +48,23 @@ def test_success_gives_copyable_pull_lines_and_the_time():
     )
 
 
+def test_the_time_of_each_image_is_told_some_a_line():
+    items = tuple(Item(f"a{n}:1", f"docker.io/library/a{n}", f"a{n}:1", result="succeeded", seconds=60.0 + n)
+                  for n in range(7))
+    lines = replies.concluded(replace(SYNC, items=items, result="succeeded"), 70).splitlines()
+    assert lines[8:] == [
+        "各镜像用时：a0:1 1 分，a1:1 1 分 1 秒，a2:1 1 分 2 秒，a3:1 1 分 3 秒，a4:1 1 分 4 秒",
+        "a5:1 1 分 5 秒，a6:1 1 分 6 秒", "用时 1 分 10 秒"]
+
+
+def test_a_repetition_says_of_which_job():
+    assert replies.announced(replace(SYNC, retry_of=9)).endswith("\n（任务 #9 中没有成功的镜像）")
+
+
+def test_a_sync_that_is_being_cancelled_shows_so():
+    assert "：正在取消，" in replies.status([replace(SYNC, cancelled_by="zhangsan")], NOW, local)
+
+
 def test_images_that_were_there_already_are_said():
     text = replies.concluded(done("succeeded", "skipped", result="succeeded"), 1)
     assert "其中 1 个目标已是同一摘要，未重复复制" in text
@@ -58,6 +75,7 @@ def test_a_partial_failure_names_the_image_its_reason_and_the_run():
         "❌ 镜像同步失败：成功 1 个，失败 1 个\n"
         "2. redis:7.0（linux/arm64）：镜像不存在\n"
         "详情：https://github.com/o/r/actions/runs/7\n"
+        "发送「重试」可只同步没有成功的镜像\n"
         "已成功：\n"
         "docker pull registry.cn-hangzhou.aliyuncs.com/ns/nginx:latest\n"
         "用时 3 秒"

@@ -326,7 +326,7 @@ def test_a_new_run_that_is_not_yet_visible_is_waited_for_and_a_deleted_one_is_to
     github.delete(github.dispatches[0].run_id)
     bench.clock.advance(31)
     answer = bench.run()
-    assert answer.startswith("❌ 镜像同步失败：成功 0 个，失败 2 个\n原因：GitHub 找不到")
+    assert answer.startswith("❌ 镜像同步失败：成功 0 个，失败 2 个\n原因：GitHub 上找不到这次工作流运行")
 
 
 def test_a_run_cancelled_by_hand_is_told_as_cancelled(bench, github):

@@ -1,6 +1,6 @@
-"""The daemon with a store that ends the process right after a chosen state was stored, and a clock set ahead.
+"""The daemon with a store that ends the process right after a chosen state was stored, and a clock set ahead or fast.
 
-    watched_daemon.py --config FILE [--die-after STATE] [--ahead SECONDS]
+    watched_daemon.py --config FILE [--die-after STATE] [--ahead SECONDS] [--since EPOCH --speed FACTOR]
 """
 
 from __future__ import annotations
@@ -9,7 +9,9 @@ import argparse
 import os
 import signal
 import sys
-from datetime import datetime, timedelta
+import threading
+import time
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
@@ -35,6 +37,22 @@ class AheadClock(SystemClock):
         return super().now() + self._ahead
 
 
+class FastClock(SystemClock):
+    """A clock that runs `speed` times as fast since an instant, so that nobody waits for minutes."""
+
+    def __init__(self, since: float, speed: float) -> None:
+        self._since, self._speed = since, speed
+
+    def now(self) -> datetime:
+        return datetime.fromtimestamp(self._since + (time.time() - self._since) * self._speed, timezone.utc)
+
+    def monotonic(self) -> float:
+        return super().monotonic() * self._speed
+
+    def wait(self, event: threading.Event, timeout_s: float) -> bool:
+        return super().wait(event, timeout_s / self._speed)
+
+
 class DyingStore(Store):
     """As a power cut: what was stored is stored, nothing after it happens."""
 
@@ -45,6 +63,7 @@ class DyingStore(Store):
 
     def save(self, job, *args, **kwargs):
         super().save(job, *args, **kwargs)
+        self._die_at("cancelling", kwargs.get("cancels"))
         if job.kind == "sync":
             self._die_at("posting" if job.state == "committed" and "posted_at" in job.data else job.state, job.id)
             if job.data.get("is_noticed"):
@@ -61,6 +80,8 @@ def main() -> int:
     parser.add_argument("--config")
     parser.add_argument("--die-after", default="")
     parser.add_argument("--ahead", type=float, default=0.0)
+    parser.add_argument("--since", type=float, default=0.0)
+    parser.add_argument("--speed", type=float, default=1.0)
     arguments = parser.parse_args()
     DIE_AFTER = arguments.die_after
     settings = load(arguments.config, None, surroundings(os.environ, is_root=os.geteuid() == 0)).settings
@@ -70,7 +91,7 @@ def main() -> int:
 
     return Daemon(
         settings,
-        AheadClock(arguments.ahead),
+        FastClock(arguments.since, arguments.speed) if arguments.since else AheadClock(arguments.ahead),
         load=lambda: settings,
         log_to=lambda settings: setup(settings.log, settings.secrets(), os.environ),
         web_process=(),

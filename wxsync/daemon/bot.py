@@ -69,9 +69,11 @@ class Bot:
             clock=clock,
             slot=slot,
             hand_over=self._worker.hand_over,
+            hurry=self._worker.hurry,
             own_prefix=prefix,
             missing=_missing(settings),
             allow_users=settings.wecom.allow_users,
+            admin_users=settings.wecom.admin_users,
             max_queue=settings.jobs.max_queue if settings.jobs.when_busy == "queue" else 0,
         )
         self._outbox = Outbox(store, clock, _wecom(settings, BeatingTransport(direct, beats["outbox"]), clock))

@@ -22,7 +22,9 @@ class Engine(Protocol):
         """Do the next step of a job that is announced or further, but not concluded.
 
         What the event says is stored before the next step is asked for. After a crash the same step is asked for
-        again: its effect must be recognised, or be harmless twice. Raises RemoteFault (see `retry_s`) and StoreFault.
+        again: its effect must be recognised, or be harmless twice. Once job.cancelled_by is set, nothing more is
+        started and what runs is stopped: the next steps lead to a conclusion that tells what was mirrored until then.
+        Raises RemoteFault (see `retry_s`) and StoreFault.
         """
 
     def retry_s(self, job: Job, fault: RemoteFault, tries: int) -> float | None:

@@ -24,6 +24,7 @@ class Item:
     result: str = ""
     reason: str = ""  # why it failed, for the member
     seconds: float | None = None
+    is_named: bool = False  # the member named the destination
 
     @property
     def is_mirrored(self) -> bool:
@@ -36,7 +37,8 @@ class Job:
     """What one accepted message started; only `advance` changes its state.
 
     posted_at is the moment before the dispatch is sent: with it, a restart knows that a run may exist.
-    reason tells why the whole job failed, when no single image did.
+    reason tells why the whole job failed, when no single image did. retry_of is the job whose unmirrored images this
+    one repeats, 0 for none; cancelled_by the member who asked to cancel it.
     """
 
     id: int
@@ -59,6 +61,22 @@ class Job:
     is_noticed: bool = False
     items: tuple[Item, ...] = ()
     reason: str = ""
+    retry_of: int = 0
+    cancelled_by: str = ""
+
+
+@dataclass(frozen=True)
+class Retried:
+    """It is a sync that repeats what that job did not mirror."""
+
+    of: int
+
+
+@dataclass(frozen=True)
+class CancelAsked:
+    """A member wants it to end; the store has kept that already."""
+
+    by: str
 
 
 @dataclass(frozen=True)
@@ -134,9 +152,25 @@ class Ended:
     reason: str = ""
 
 
-Event = Union[Queued, Announced, Committed, Posting, AnswerLost, Dispatched, RunSeen, Noticed, Concluded, Ended]
+Event = Union[
+    Retried,
+    CancelAsked,
+    Queued,
+    Announced,
+    Committed,
+    Posting,
+    AnswerLost,
+    Dispatched,
+    RunSeen,
+    Noticed,
+    Concluded,
+    Ended,
+]
+
+STATES = ("accepted", "announced", "committed", "dispatched", "running", "concluded", "ended")
 
 MOVES: dict[tuple[str, type], str] = {
+    ("accepted", Retried): "accepted",
     ("accepted", Queued): "accepted",
     ("accepted", Announced): "announced",
     ("accepted", Ended): "ended",
@@ -152,8 +186,8 @@ MOVES: dict[tuple[str, type], str] = {
     ("running", Noticed): "running",
     ("running", Concluded): "concluded",
     ("concluded", Ended): "ended",
+    **{(state, CancelAsked): state for state in STATES[:-1]},
 }
-STATES = ("accepted", "announced", "committed", "dispatched", "running", "concluded", "ended")
 
 
 def advance(job: Job, event: Event) -> Job:
@@ -162,7 +196,11 @@ def advance(job: Job, event: Event) -> Job:
     if state is None:
         raise Bug(f"no move for {type(event).__name__} in state {job.state}", where=f"job {job.id}")
     changes: dict[str, Any] = {"state": state}
-    if isinstance(event, Queued):
+    if isinstance(event, Retried):
+        changes.update(kind="sync", retry_of=event.of)
+    elif isinstance(event, CancelAsked):
+        changes.update(cancelled_by=event.by)
+    elif isinstance(event, Queued):
         changes.update(is_queued=True)
     elif isinstance(event, Announced):
         changes.update(request_id=event.request_id, prefix=event.prefix, items=event.items, started_at=event.at)
@@ -202,7 +240,8 @@ def to_record(job: Job) -> JobRecord:
     for key in INSTANTS:
         if key in data:
             data[key] = data[key].isoformat()
-    return JobRecord(job.id, job.kind, job.member, job.state, job.result, data, job.created_at, job.ended_at)
+    columns = {key: getattr(job, key) for key in COLUMNS}
+    return JobRecord(data=data, **columns)
 
 
 def from_record(record: JobRecord) -> Job:
@@ -216,6 +255,6 @@ def from_record(record: JobRecord) -> Job:
     return Job(items=items, **columns, **data)
 
 
-COLUMNS = ("id", "kind", "member", "state", "result", "created_at", "ended_at")
+COLUMNS = ("id", "kind", "member", "state", "result", "created_at", "ended_at", "cancelled_by")
 INSTANTS = ("started_at", "posted_at")
 EMPTY: tuple[object, ...] = ("", 0, None, (), False)

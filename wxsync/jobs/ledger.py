@@ -19,9 +19,12 @@ class Ledger:
         self._clock = clock
         self._on_texts = on_texts
 
-    def save(self, job: Job, *texts: str, owned: Iterable[Ownership] = ()) -> None:
-        """Store the job, its texts in numbered parts, and its destinations: all or nothing. Raises StoreFault."""
+    def save(self, job: Job, *texts: str, owned: Iterable[Ownership] = (), cancels: int = 0) -> None:
+        """Store the job, its texts in numbered parts, its destinations and which job it cancels: all or nothing.
+
+        Raises StoreFault.
+        """
         parts = [part for text in texts for part in split(text, job.id)]
-        self._store.save(to_record(job), self._clock.now(), texts=parts, owned=owned)
+        self._store.save(to_record(job), self._clock.now(), texts=parts, owned=owned, cancels=cancels)
         if parts:
             self._on_texts()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from wxsync.jobs import destination
+from wxsync.errors import Bug
+from wxsync.jobs import command, destination, reference
 from wxsync.jobs.command import ImageRequest
 from wxsync.jobs.destination import Owner, Planned
 from wxsync.jobs.job import Item, Job, from_record
@@ -18,6 +19,18 @@ class Refused(Exception):
     def __init__(self, lines: Sequence[tuple[str, str]]) -> None:
         super().__init__(lines)
         self.lines = tuple(lines)
+
+
+def requested(store: Store, job: Job, *, own_prefix: str) -> Sequence[ImageRequest]:
+    """Return the images that a sync job is for: its message's, or what the job that it repeats did not mirror."""
+    repeated = store.job(job.retry_of) if job.retry_of else None
+    source = from_record(repeated) if repeated else job
+    if source.id != job.id and source.items:
+        return [_again(item) for item in source.items if not item.is_mirrored]
+    parsed = command.parse(source.text, own_prefix=own_prefix)  # a repeated job without items never started
+    if not isinstance(parsed, command.SyncImages):
+        raise Bug("the message is no sync any more", where=f"job {source.id}")
+    return parsed.images
 
 
 def plan(store: Store, job: Job, images: Sequence[ImageRequest]) -> tuple[Item, ...]:
@@ -49,5 +62,12 @@ def owned_by(job: Job, results: Iterable[str]) -> list[Ownership]:
 
 
 def _item(planned: Planned) -> Item:
-    reference = planned.request.reference
-    return Item(reference.short, reference.source, f"{planned.name}:{planned.tag}", planned.request.platforms)
+    image = planned.request.reference
+    place = f"{planned.name}:{planned.tag}"
+    is_named = planned.request.destination is not None
+    return Item(image.short, image.source, place, planned.request.platforms, is_named=is_named)
+
+
+def _again(item: Item) -> ImageRequest:
+    place = item.destination if item.is_named else None
+    return ImageRequest(reference.parse(item.source), item.platforms, place, item.source)

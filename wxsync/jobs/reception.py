@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from wxsync.clock import Clock
-from wxsync.jobs import command, replies
+from wxsync.jobs import command, followups, replies
 from wxsync.jobs import job as lives
 from wxsync.jobs.job import Job, advance, from_record
 from wxsync.jobs.ledger import Ledger
@@ -31,20 +31,27 @@ class Reception:
         clock: Clock,
         slot: Slot,
         hand_over: Callable[[Job], None],
+        hurry: Callable[[int], None],
         own_prefix: str,
         missing: Mapping[str, Sequence[str]],
         allow_users: Sequence[str],
+        admin_users: Sequence[str],
         max_queue: int,
     ) -> None:
-        """missing: part ("mirror", "upload") -> settings it lacks; max_queue 0: busy requests are refused."""
+        """hand_over, hurry: the worker's. missing: part ("mirror", "upload") -> settings it lacks.
+
+        max_queue 0: busy requests are refused.
+        """
         self._store = store
         self._ledger = ledger
         self._clock = clock
         self._slot = slot
         self._hand_over = hand_over
+        self._hurry = hurry
         self._own_prefix = own_prefix
         self._missing = missing
         self._allowed = frozenset(user.casefold() for user in allow_users)
+        self._admins = frozenset(user.casefold() for user in admin_users)
         self._max_queue = max_queue
 
     def turn(self) -> float:
@@ -63,6 +70,9 @@ class Reception:
         return IDLE_S
 
     def _decide(self, job: Job) -> None:
+        if job.retry_of:
+            self._sync(job)  # it waits for the slot; what it repeats was decided before
+            return
         parsed = command.parse(job.text, own_prefix=self._own_prefix)
         if self._allowed and job.member.casefold() not in self._allowed:
             self._end(job, lives.REFUSED, replies.not_allowed())
@@ -72,13 +82,54 @@ class Reception:
             self._end(job, lives.REFUSED, self._upload_answer())
         elif isinstance(parsed, command.Refusal):
             self._end(job, lives.REFUSED, replies.refused(parsed.items, job.id))
+        elif parsed == command.ChatCommand("cancel"):
+            self._cancel(job)
+        elif parsed == command.ChatCommand("retry"):
+            self._retry(job)
         elif isinstance(parsed, command.ChatCommand):
             self._end(job, lives.SUCCEEDED, self._chat_answer(job, parsed.name))
         else:
             self._end(job, lives.SUCCEEDED, replies.help_text(parsed.suggestion))
 
+    def _cancel(self, job: Job) -> None:
+        """Mark the newest open sync that the member may cancel, and answer; the sync's own answer follows."""
+        open_syncs = [each for each in self._open("sync") if each.id < job.id]
+        own = [each for each in open_syncs if each.member == job.member]
+        theirs = open_syncs if job.member.casefold() in self._admins else []
+        targets = [each for each in own or theirs if not each.cancelled_by]
+        if not targets:
+            self._end(job, lives.SUCCEEDED, followups.nothing_to_cancel(own or open_syncs))
+            return
+        target = targets[-1]
+        ended = advance(job, lives.Ended(lives.SUCCEEDED, self._clock.now()))
+        self._ledger.save(ended, followups.cancelling(target, len(targets) - 1), cancels=target.id)
+        LOG.info("cancel asked", job=target.id, by=job.member, request=job.id)
+        self._hurry(target.id)
+        if target.id != self._slot.job:
+            # Nobody but this thread gives the slot, so one that still waits for it stays as it is read now.
+            record = self._store.job(target.id)
+            if record is not None and record.state == "accepted":
+                self._end_cancelled(from_record(record))
+
+    def _end_cancelled(self, job: Job) -> None:
+        """End a sync that still waited for the slot."""
+        self._end(job, lives.CANCELLED, followups.cancelled_unstarted(job))
+
+    def _retry(self, job: Job) -> None:
+        """Make the job a sync of what the member's last sync did not mirror."""
+        last = next(iter(self._store.jobs(limit=1, before=job.id, kinds=("sync",), member=job.member)), None)
+        repeated = from_record(last) if last else None
+        if repeated is None or repeated.ended_at is None or repeated.result == lives.SUCCEEDED:
+            self._end(job, lives.SUCCEEDED, followups.nothing_to_retry(repeated))
+            return
+        # One that never started repeats what it was to repeat itself.
+        source = repeated.retry_of if repeated.retry_of and not repeated.items else repeated.id
+        self._sync(advance(job, lives.Retried(source)))
+
     def _sync(self, job: Job) -> None:
-        if self._missing["mirror"]:
+        if job.cancelled_by:
+            self._end_cancelled(job)
+        elif self._missing["mirror"]:
             self._end(job, lives.REFUSED, replies.part_missing("镜像同步", self._missing["mirror"]))
         elif self._slot.take(job.id):
             self._hand_over_if_open(job)

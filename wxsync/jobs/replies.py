@@ -51,7 +51,11 @@ HELP = """ℹ️ 使用帮助
   nginx:latest, redis:7.0
   --platform=linux/arm64 mysql:8.0
   nginx:1.27 -> web:v3（指定目标名称）
-查询：状态、历史、帮助"""
+查询：状态、历史、帮助
+取消：停止自己还在进行的同步
+重试：只同步上一次没有成功的镜像"""
+RETRY_HINT = "发送「重试」可只同步没有成功的镜像"
+TIMES_A_LINE = 5
 
 
 def reason_text(reason_class: str, reason: str) -> str:
@@ -64,7 +68,8 @@ def announced(job: Job) -> str:
     """Tell which images go where."""
     head = ["🔄 正在处理镜像同步请求...", f"共 {len(job.items)} 个镜像："]
     lines = [f"{n}. {_name(item)} → {job.prefix}{item.destination}" for n, item in enumerate(job.items, 1)]
-    return _within_bounds(job.id, head, lines, [])
+    tail = [f"（任务 #{job.retry_of} 中没有成功的镜像）"] if job.retry_of else []
+    return _within_bounds(job.id, head, lines, tail)
 
 
 def queued(ahead: int) -> str:
@@ -86,8 +91,10 @@ def concluded(job: Job, took_s: float) -> str:
     skipped = sum(item.result == lives.SKIPPED for item in mirrored)
     if skipped:
         tail.insert(0, f"其中 {skipped} 个目标已是同一摘要，未重复复制")
+    if job.cancelled_by and job.result != lives.CANCELLED:
+        tail.insert(0, "收到了取消，但工作流没有来得及停下")
     if job.result == lives.SUCCEEDED:
-        return _within_bounds(job.id, [f"✅ 镜像同步完成！成功 {len(mirrored)} 个"], pulls, tail)
+        return _with_times(job, _within_bounds(job.id, [f"✅ 镜像同步完成！成功 {len(mirrored)} 个"], pulls, tail))
     unknown = sum(item.result == lives.TIMED_OUT for _, item in missed)
     if job.result == lives.TIMED_OUT:
         counts = f"已确认成功 {len(mirrored)} 个，失败 {len(missed) - unknown} 个，没有结果 {unknown} 个"
@@ -102,9 +109,9 @@ def concluded(job: Job, took_s: float) -> str:
         _Line(f"{n}. {_name(item)}", item.source, "" if item.reason == job.reason else item.reason)
         for n, item in missed
     ]
-    head += _shortened(job.id, failures, FAILURE_STEPS, len("\n".join([*head, _link(job), *tail]).encode()))
-    head += [_link(job).strip()] if job.run_url else []
-    return _within_bounds(job.id, head, ["已成功：", *pulls] if pulls else [], tail)
+    after = [_link(job).strip(), RETRY_HINT] if job.run_url else [RETRY_HINT]
+    head += _shortened(job.id, failures, FAILURE_STEPS, len("\n".join([*head, *after, *tail]).encode()))
+    return _with_times(job, _within_bounds(job.id, head + after, ["已成功：", *pulls] if pulls else [], tail))
 
 
 def internal_error(job: Job) -> str:
@@ -183,7 +190,7 @@ def status(jobs: Sequence[Job], now: datetime, local: Callable[[datetime], datet
         images = f"，{len(job.items)} 个镜像" + (f"（已有结果 {done} 个）" if done else "") if job.items else ""
         lines.append(
             f"#{job.id} {KIND_WORDS.get(job.kind, job.kind)}（{job.member}{images}）："
-            f"{'排队中' if job.is_queued and job.state == 'accepted' else STATE_WORDS.get(job.state, job.state)}，"
+            f"{_state(job)}，"
             f"{local(began):%H:%M:%S} 开始，已 {duration((now - began).total_seconds())}{_link(job)}"
         )
     return "\n".join(lines)
@@ -217,6 +224,21 @@ def duration(seconds: float) -> str:
 
 def _name(item: Item) -> str:
     return f"{item.source}（{','.join(item.platforms)}）" if item.platforms else item.source
+
+
+def _state(job: Job) -> str:
+    if job.cancelled_by:
+        return "正在取消"
+    return "排队中" if job.is_queued and job.state == "accepted" else STATE_WORDS.get(job.state, job.state)
+
+
+def _with_times(job: Job, text: str) -> str:
+    """Add, before the last line, how long each image took; a single image's time is the whole time. Only if it fits."""
+    timed = [f"{_name(item)} {duration(item.seconds)}" for item in job.items if item.seconds is not None]
+    rows = ["，".join(timed[at : at + TIMES_A_LINE]) for at in range(0, len(timed), TIMES_A_LINE)]
+    first, _, last = text.rpartition("\n")
+    longer = "\n".join([first, "各镜像用时：" + "\n".join(rows), last])
+    return longer if len(timed) > 1 and fits(longer, job.id) else text
 
 
 def _link(job: Job) -> str:

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from wxsync.clock import Clock
 from wxsync.errors import RemoteFault
-from wxsync.jobs import imagelist, replies
+from wxsync.jobs import followups, imagelist, replies
 from wxsync.jobs import job as lives
 from wxsync.jobs.engine import Step
 from wxsync.jobs.job import Item, Job
@@ -47,10 +47,14 @@ class ActionsSync:
         self._unsent: set[int] = set()
         self._posted: dict[int, float] = {}  # when each dispatch was sent (monotonic)
         self._reads: dict[int, int] = {}
+        self._stopped: set[int] = set()  # jobs whose run this process has told to stop
 
     def step(self, job: Job) -> Step:
         """Do the next step; see Engine."""
         self._age_s(job)  # from here on this process's own clock counts
+        if job.cancelled_by and job.state in {"announced", "committed"} and not self._may_run(job):
+            why = followups.why_cancelled(job)
+            return Step(lives.Concluded(lives.fail_open(job.items, why, lives.CANCELLED), lives.CANCELLED, why))
         if job.state == "announced":
             return Step(lives.Committed(self._commit(job)))
         if job.state == "committed":
@@ -79,8 +83,7 @@ class ActionsSync:
         """See Engine. Before the dispatch a few tries; once a run may exist, patience until `follow`."""
         if not fault.temporary:
             return None
-        may_run = job.state in {"dispatched", "running"} or (job.posted_at is not None and job.id not in self._unsent)
-        if not may_run:
+        if not self._may_run(job):
             pause_s = fault.retry_after_s or _backoff_s(tries)
             return pause_s if tries < TRIES and pause_s <= self._wait_s else None
         pause_s = fault.retry_after_s or min(POLL_BACKOFF_S, BACKOFF_S[-1] * (tries + 1))
@@ -89,6 +92,10 @@ class ActionsSync:
             return None
         left = [limit - age_s for limit in (self._wait_s, self._follow_s) if limit > age_s]
         return min([pause_s, *(each + 0.1 for each in left)])
+
+    def _may_run(self, job: Job) -> bool:
+        """Tell whether a dispatch may have reached GitHub: then its run must be found before it can be stopped."""
+        return job.posted_at is not None and job.id not in self._unsent
 
     def _age_s(self, job: Job) -> float:
         """Seconds since the job began; within this process by the clock that is never set."""
@@ -180,15 +187,33 @@ class ActionsSync:
 
     def _watch(self, job: Job) -> Step:
         try:
+            if job.cancelled_by and job.id not in self._stopped:
+                self._stop(job)
             run = self._github.run(job.run_id)
         except RemoteFault as fault:
+            if fault.status != 404:
+                raise
             in_hand_s = self._clock.monotonic() - self._first[job.id][0]
-            if fault.status == 404 and min(in_hand_s, self._posted_s(job)) < FRESH_RUN_S:
+            if min(in_hand_s, self._posted_s(job)) < FRESH_RUN_S:
                 return Step(None, self._poll_s)
-            raise
+            raise RemoteFault(
+                "GitHub 上找不到这次工作流运行，无法得知结果（可能已被删除，或令牌不能再访问仓库）",
+                where=fault.where,
+                mend="请发送「重试」再同步一次",
+            ) from fault
         if run.status != "completed":
             return Step(None, self._poll_s)
         return self._conclude(job, lives.CANCELLED if run.conclusion == "cancelled" else "")
+
+    def _stop(self, job: Job) -> None:
+        """Tell GitHub to stop the run. When it refuses for good, the run goes on and is followed to its end."""
+        try:
+            self._github.cancel(job.run_id)
+        except RemoteFault as fault:
+            if fault.temporary or fault.status == 404:
+                raise
+            LOG.error("run cannot be stopped", job=job.id, run=job.run_id, why=str(fault))
+        self._stopped.add(job.id)
 
     def _conclude(self, job: Job, result: str) -> Step:
         """Read each image's result; images without one share the run's own reason."""
@@ -196,17 +221,18 @@ class ActionsSync:
         if report is not None and result != lives.TIMED_OUT and self._asks_again(job, report):
             return Step(None, self._poll_s)
         found = {image.n: image for image in report.images} if report else {}
-        items = tuple(_with_result(item, found.get(n)) for n, item in enumerate(job.items, 1))
+        cancelled = followups.why_cancelled(job)
+        items = tuple(_with_result(item, found.get(n), cancelled) for n, item in enumerate(job.items, 1))
         if all(item.result for item in items):
             result = result if any(item.result == result for item in items) else ""
         elif result == lives.TIMED_OUT:
             items = lives.fail_open(items, "到时仍没有结果", lives.TIMED_OUT)
         elif result == lives.CANCELLED:
-            items = lives.fail_open(items, "工作流运行被取消", lives.CANCELLED)
+            items = lives.fail_open(items, cancelled, lives.CANCELLED)
         else:
             whole = replies.reason_text(report.reason_class, report.reason) if report else ""
             items = lives.fail_open(items, whole or "工作流没有给出这个镜像的结果")
-        return Step(lives.Concluded(items, result))
+        return Step(lives.Concluded(items, result, cancelled if result == lives.CANCELLED else ""))
 
     def _report(self, job: Job, *, is_last: bool) -> RunReport | None:
         if not job.run_id:
@@ -231,14 +257,14 @@ def _backoff_s(tries: int) -> float:
     return BACKOFF_S[min(tries, len(BACKOFF_S) - 1)] * random.uniform(0.8, 1.2)  # noqa: S311 - no secret
 
 
-def _with_result(item: Item, image: ImageResult | None) -> Item:
+def _with_result(item: Item, image: ImageResult | None, cancelled: str) -> Item:
     if image is None or image.result == "pending":
         return item
-    reason = "" if image.result in {lives.SUCCEEDED, lives.SKIPPED} else _reason(image)
-    return replace(item, result=image.result, reason=reason, seconds=image.seconds)
+    done = replace(item, result=image.result, seconds=image.seconds)
+    if done.is_mirrored:
+        return done
+    return replace(done, reason=cancelled if image.result == lives.CANCELLED else _reason(image))
 
 
 def _reason(image: ImageResult) -> str:
-    if image.result == lives.CANCELLED:
-        return "工作流运行被取消"
     return replies.reason_text(image.reason_class, image.reason) or "原因不明，请看运行日志"

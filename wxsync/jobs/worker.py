@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from wxsync.clock import Clock
 from wxsync.errors import RemoteFault
-from wxsync.jobs import command, planning, replies
+from wxsync.jobs import followups, planning, replies
 from wxsync.jobs import job as lives
 from wxsync.jobs.engine import Engine
 from wxsync.jobs.heartbeat import Heartbeat
@@ -36,7 +36,7 @@ class _Live:
 
 
 class Worker:
-    """Owns all sync jobs from accepted to ended. `hand_over` may be called by any thread, the rest by its own."""
+    """Owns all sync jobs from accepted to ended. `hand_over`, `hurry`: any thread; the rest: its own."""
 
     def __init__(
         self,
@@ -67,10 +67,16 @@ class Worker:
         self._on_slot_free = on_slot_free
         self._live: dict[int, _Live] = {}
         self._handed_over: list[Job] = []
+        self._hurried: list[int] = []
 
     def hand_over(self, job: Job) -> None:
         """Take an accepted sync job whose slot is held; any thread."""
         self._handed_over.append(job)
+        self._wake()
+
+    def hurry(self, number: int) -> None:
+        """Take the next step of a job now, since the store says something about it; any thread."""
+        self._hurried.append(number)
         self._wake()
 
     def resume(self) -> None:
@@ -88,6 +94,10 @@ class Worker:
         while self._handed_over:
             job = self._handed_over.pop(0)
             self._live[job.id] = _Live(job, self._clock.monotonic())
+        while self._hurried:
+            hurried = self._live.get(self._hurried.pop(0))
+            if hurried is not None:
+                hurried.due, hurried.tries = self._clock.monotonic(), 0
         for live in list(self._live.values()):
             while live.job.id in self._live and live.due <= self._clock.monotonic():
                 self._heartbeat.beat()
@@ -118,6 +128,9 @@ class Worker:
             self._give_up(live)
 
     def _advance(self, live: _Live) -> None:
+        by = self._store.cancelled_by(live.job.id)
+        if by and not live.job.cancelled_by:
+            live.job = advance(live.job, lives.CancelAsked(by))
         job = live.job
         if job.state == "accepted":
             self._announce(live)
@@ -139,20 +152,24 @@ class Worker:
 
     def _announce(self, live: _Live) -> None:
         job = live.job
-        parsed = command.parse(job.text, own_prefix=self._prefix)
-        if not isinstance(parsed, command.SyncImages):
-            raise TypeError(f"job {job.id} is no sync any more")
         now = self._clock.now()
+        if job.cancelled_by:
+            self._end_unstarted(live, lives.CANCELLED, followups.cancelled_unstarted(job))
+            return
         try:
-            items = planning.plan(self._store, job, parsed.images)
+            images = planning.requested(self._store, job, own_prefix=self._prefix)
+            items = planning.plan(self._store, job, images)
         except planning.Refused as refusal:
-            ended = advance(job, lives.Ended(lives.REFUSED, now))
-            self._save(live, ended, replies.clashes(refusal.lines, job.id))
-            self._forget(live)
+            self._end_unstarted(live, lives.REFUSED, replies.clashes(refusal.lines, job.id))
             return
         after = advance(job, lives.Announced(self._new_request_id(), self._prefix, items, now))
         self._save(live, after, replies.announced(after))
         LOG.info("sync announced", job=job.id, request=after.request_id, images=len(items))
+
+    def _end_unstarted(self, live: _Live, result: str, text: str) -> None:
+        self._save(live, advance(live.job, lives.Ended(result, self._clock.now())), text)
+        LOG.info("sync ended", job=live.job.id, result=result, images=0)
+        self._forget(live)
 
     def _finish(self, live: _Live) -> None:
         job, now = live.job, self._clock.now()

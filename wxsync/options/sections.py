@@ -88,7 +88,7 @@ class WeCom:
     allow_users: tuple[str, ...] = option(
         identifiers.ALLOWED, None, "允许使用的成员账号，空表示应用可见范围内的所有人")
     admin_users: tuple[str, ...] = option(
-        identifiers.MEMBERS, None, "管理员的成员账号：能取消别人的任务，收到令牌到期提醒", later=LATER)
+        identifiers.MEMBERS, None, "管理员的成员账号：能取消别人的任务，收到 GitHub 令牌到期提醒")
 
 
 @dataclass(frozen=True)

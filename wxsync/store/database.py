@@ -10,14 +10,15 @@ from pathlib import Path
 
 from wxsync.errors import WxsyncError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 LOCK_WAIT_S = 3.0  # for another process's transaction; WeCom waits 5 s for its 200, and then 503 must be out
 SCHEMA = """
 CREATE TABLE seen (key BLOB PRIMARY KEY, at REAL NOT NULL) WITHOUT ROWID;
 CREATE INDEX seen_by_age ON seen (at);
 CREATE TABLE jobs (
     id INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, member TEXT NOT NULL, state TEXT NOT NULL,
-    result TEXT NOT NULL, data TEXT NOT NULL, created_at REAL NOT NULL, ended_at REAL);
+    result TEXT NOT NULL, data TEXT NOT NULL, created_at REAL NOT NULL, ended_at REAL,
+    cancelled_by TEXT NOT NULL DEFAULT '');
 CREATE INDEX jobs_open ON jobs (id) WHERE ended_at IS NULL;
 CREATE TABLE outbox (
     id INTEGER PRIMARY KEY AUTOINCREMENT, job INTEGER NOT NULL, member TEXT NOT NULL, text TEXT NOT NULL,
@@ -29,6 +30,7 @@ CREATE TABLE tags (
     PRIMARY KEY (name, tag)) WITHOUT ROWID;
 CREATE TABLE facts (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 """
+UPGRADES = {1: "ALTER TABLE jobs ADD COLUMN cancelled_by TEXT NOT NULL DEFAULT ''"}  # version -> step to the next
 
 
 class StoreFault(WxsyncError):
@@ -95,6 +97,9 @@ class Database:
                 for statement in SCHEMA.split(";\n"):
                     if statement.strip():
                         self._connection.execute(statement)
+            for step in range(version or SCHEMA_VERSION, SCHEMA_VERSION):
+                self._connection.execute(UPGRADES[step])
+            if version < SCHEMA_VERSION:
                 self._connection.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
             self._connection.execute("COMMIT")
             if version > SCHEMA_VERSION:

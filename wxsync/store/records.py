@@ -9,7 +9,10 @@ from typing import Any
 
 @dataclass(frozen=True)
 class JobRecord:
-    """One job; data is the rest of it, JSON-able. ended_at is None while it is open."""
+    """One job; data is the rest of it, JSON-able. ended_at is None while it is open.
+
+    cancelled_by: the member who asked to cancel it; only `Store.save(cancels=)` of that request writes it.
+    """
 
     id: int
     kind: str
@@ -19,6 +22,7 @@ class JobRecord:
     data: dict[str, Any]
     created_at: datetime
     ended_at: datetime | None = None
+    cancelled_by: str = ""
 
 
 @dataclass(frozen=True)

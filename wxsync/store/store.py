@@ -14,7 +14,7 @@ from wxsync.store.records import JobRecord, OutboxText, Ownership
 
 SEEN_FOR = timedelta(hours=48)  # WeCom repeats for seconds, a replayed capture is stale after 24 h
 SEEN_MOST = 200_000
-JOB_COLUMNS = "id, kind, member, state, result, data, created_at, ended_at"
+JOB_COLUMNS = "id, kind, member, state, result, data, created_at, ended_at, cancelled_by"
 
 
 class Store:
@@ -42,9 +42,18 @@ class Store:
             return self._insert(sql, job)
 
     def save(
-        self, job: JobRecord, now: datetime, *, texts: Iterable[str] = (), owned: Iterable[Ownership] = ()
+        self,
+        job: JobRecord,
+        now: datetime,
+        *,
+        texts: Iterable[str] = (),
+        owned: Iterable[Ownership] = (),
+        cancels: int = 0,
     ) -> None:
-        """Store a job's new state together with the texts it owes its member and the destinations it now owns."""
+        """Store a job's new state together with the texts it owes its member and the destinations it now owns.
+
+        cancels: the number of another job that this one's member wants to end; an ended one stays as it is.
+        """
         with self._database.transaction() as sql:
             changed = sql.execute(
                 "UPDATE jobs SET kind = ?, state = ?, result = ?, data = ?, ended_at = ? "
@@ -53,6 +62,10 @@ class Store:
             ).rowcount
             if not changed:
                 raise Bug("an ended job cannot change", where=f"job {job.id}")
+            if cancels:
+                sql.execute(
+                    "UPDATE jobs SET cancelled_by = ? WHERE id = ? AND ended_at IS NULL", (job.member, cancels)
+                )
             stamp = now.timestamp()
             sql.executemany(
                 "INSERT INTO outbox (job, member, text, created_at, due_at) VALUES (?, ?, ?, ?, ?)",
@@ -72,11 +85,19 @@ class Store:
         """Return all jobs that have not ended, oldest first."""
         return self._jobs("WHERE ended_at IS NULL ORDER BY id")
 
-    def jobs(self, *, limit: int, before: int | None = None, kinds: Sequence[str] = ()) -> list[JobRecord]:
-        """Return the newest jobs first, at most limit, numbers below before; only of these kinds when given."""
-        marks = ", ".join("?" * len(kinds))
-        where = f"WHERE id < ? {f'AND kind IN ({marks})' if kinds else ''} ORDER BY id DESC LIMIT ?"
-        return self._jobs(where, (before if before is not None else 1 << 62, *kinds, limit))
+    def cancelled_by(self, number: int) -> str:
+        """Return who asked to cancel a job, empty when nobody did."""
+        rows = self._database.rows("SELECT cancelled_by FROM jobs WHERE id = ?", (number,))
+        return str(rows[0]["cancelled_by"]) if rows else ""
+
+    def jobs(
+        self, *, limit: int, before: int | None = None, kinds: Sequence[str] = (), member: str = ""
+    ) -> list[JobRecord]:
+        """Return the newest jobs first, at most limit, numbers below before; of these kinds and member when given."""
+        of_kind = f"AND kind IN ({', '.join('?' * len(kinds))})" if kinds else ""
+        where = f"WHERE id < ? {of_kind} {'AND member = ?' if member else ''} ORDER BY id DESC LIMIT ?"
+        last = before if before is not None else 1 << 62
+        return self._jobs(where, (last, *kinds, *((member,) if member else ()), limit))
 
     # -- outbox ------------------------------------------------------------------------------------------------------
 
@@ -167,6 +188,7 @@ class Store:
                 json.loads(row["data"]),
                 _instant(row["created_at"]),
                 None if row["ended_at"] is None else _instant(row["ended_at"]),
+                row["cancelled_by"],
             )
             for row in rows
         ]

@@ -141,6 +141,10 @@ class GitHub:
         self._seen_runs[run_id] = (response.header("ETag") or "", run)
         return run
 
+    def cancel(self, run_id: int) -> None:
+        """Stop a run; harmless twice, and when it has ended already. It completes some seconds later."""
+        self._calls.send_json("POST", f"/actions/runs/{run_id}/cancel", {}, (202, 409))
+
     def images(self, run_id: int) -> RunReport:
         """Return the result of each image of a run, with reasons. Raises GitHubFault when the jobs cannot be listed."""
         path = f"/actions/runs/{run_id}/jobs?{urlencode({'filter': 'latest', 'per_page': 100})}"

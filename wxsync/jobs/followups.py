@@ -1,0 +1,46 @@
+"""What a member reads about stopping a sync and about repeating one. Floor: jobs, pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from wxsync.jobs.job import Job
+
+
+def why_cancelled(job: Job) -> str:
+    """Return who cancelled a sync, empty when it was its own member."""
+    if not job.cancelled_by:
+        return "工作流运行在 GitHub 页面上被取消"
+    return "" if job.cancelled_by == job.member else f"由 {job.cancelled_by} 取消"
+
+
+def cancelled_unstarted(job: Job) -> str:
+    """Return the final answer of a sync that was cancelled before anything of it began."""
+    why = why_cancelled(job)
+    return "⚠️ 已取消\n还没有开始，没有同步任何镜像。" + (f"\n原因：{why}" if why else "")
+
+
+def cancelling(job: Job, others: int) -> str:
+    """Tell that a sync is being stopped; its own final answer tells what was mirrored until then."""
+    images = f"，{len(job.items)} 个镜像" if job.items else ""
+    more = f"\n另有 {others} 个同步还在进行，再发送「取消」可继续取消。" if others else ""
+    return f"ℹ️ 正在取消任务 #{job.id}（{job.member}{images}）\n停下后会通知结果和已经同步的镜像。{more}"
+
+
+def nothing_to_cancel(jobs: Sequence[Job]) -> str:
+    """Tell why nothing was cancelled. jobs: open ones, the member's own when there are any, else those of others."""
+    if not jobs:
+        return "ℹ️ 没有可以取消的任务"
+    job = jobs[-1]
+    if job.cancelled_by:
+        return f"ℹ️ 任务 #{job.id} 已经在取消中\n停下后会通知结果。"
+    return f"ℹ️ 没有可以取消的任务\n进行中的任务 #{job.id} 属于 {job.member}，只有本人和管理员能取消。"
+
+
+def nothing_to_retry(last: Job | None) -> str:
+    """Tell why nothing is repeated; last: the member's last sync."""
+    if last is None:
+        return "ℹ️ 没有可以重试的任务\n你还没有同步过镜像。"
+    if last.ended_at is None:
+        return f"ℹ️ 任务 #{last.id} 还没有结束\n收到它的结果后再发送「重试」；发送「取消」可停止它。"
+    return f"ℹ️ 没有需要重试的镜像\n上一次同步（任务 #{last.id}）的镜像都已成功。"
