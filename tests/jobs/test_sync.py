@@ -483,3 +483,59 @@ def test_a_failure_that_cannot_be_stored_is_stored_later(bench, engine):
     lock.rollback()
     lock.close()
     assert bench.run().startswith("❌ 镜像同步失败")
+
+
+@pytest.mark.parametrize("state", ["announced", "committed", "dispatched", "running"])
+@pytest.mark.parametrize("is_new_process", [False, True])
+def test_a_sync_is_cancelled_in_every_state(bench, github, state, is_new_process):
+    github.pace = Pace(image=3600)
+    number = bench.ask()
+    bench.run_to(state)
+    cancel(bench, number)
+    if is_new_process:
+        bench.slot.give_back(number)
+        bench.restart()
+    else:
+        bench.worker.hurry(number)
+    assert bench.run().startswith("⚠️ 已取消\n取消前已同步 0 个，未同步 2 个\n1. nginx:latest\n2. redis:7.0\n")
+    assert [github.run(each.run_id).conclusion for each in github.dispatches] == [
+        "cancelled"] * (state in {"dispatched", "running"})
+
+
+def test_a_sync_is_cancelled_before_it_is_announced(bench, github):
+    cancel(bench, bench.ask())
+    assert bench.run() == "⚠️ 已取消\n还没有开始，没有同步任何镜像。\n#1"
+    assert github.commits() == []
+
+
+def test_a_dispatch_that_may_have_been_sent_is_searched_for_a_minute_before_a_cancelled_sync_ends(bench, github):
+    number = bench.ask()
+    bench.run_to("committed")
+    bench.engine.at = "committed"
+    job = from_record(bench.store.open_jobs()[0])
+    bench.store.save(to_record(lives.advance(job, lives.Posting(bench.clock.now()))), bench.clock.now())
+    cancel(bench, number)
+    bench.slot.give_back(number)
+    began = bench.clock.now()
+    bench.restart()
+    assert bench.run().startswith("⚠️ 已取消\n")
+    assert 60 <= (bench.clock.now() - began).total_seconds() < 90
+    assert github.dispatches == []
+
+
+@pytest.mark.parametrize("status", [500, 404])
+def test_a_cancel_call_that_fails_is_repeated(bench, github, status):
+    github.pace = Pace(image=3600)
+    number = bench.ask()
+    bench.run_to("running")
+    cancel(bench, number)
+    github.server.fail_next("/cancel$", status, times=2)
+    assert bench.run().startswith("⚠️ 已取消\n")
+    assert len(github.server.seen("POST", "/cancel$")) == 3
+
+
+def cancel(bench: Bench, number: int) -> None:
+    """Mark the job as its member's 取消 does."""
+    command = bench.store.add(to_record(Job(0, "cancel", "zhangsan", "取消", bench.clock.now())))
+    ended = lives.advance(from_record(bench.store.job(command)), lives.Ended("succeeded", bench.clock.now()))
+    bench.store.save(to_record(ended), bench.clock.now(), cancels=number)
