@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from datetime import datetime, timedelta, timezone
 
 import pytest
 
@@ -150,3 +151,17 @@ def test_a_missing_workflow_file_a_wrong_branch_and_a_wrong_token_are_told_apart
     fast.github.gate.token = "another"
     assert "GitHub 不接受令牌（401）" in ask(fast, "nginx:latest")
     assert fast.github.dispatches == []
+
+
+def test_administrators_are_warned_once_before_the_token_ends(sandbox, start):
+    ends = datetime.now(timezone.utc) + timedelta(days=6, hours=12)
+    sandbox.github.gate.expires = ends.strftime("%Y-%m-%d %H:%M:%S UTC")
+    daemon = start(wecom={"admin_users": "boss"})
+    ask(sandbox, "nginx:latest")
+    for _ in range(2):  # the timer looks when the daemon starts, and every ten seconds
+        join(sandbox, daemon)
+        daemon.stop()
+        join(sandbox, daemon.start())
+        ask(sandbox, "nginx:latest")
+    sandbox.wecom.wait_for("boss", lambda entry: entry.text.startswith("⏰ GitHub 令牌7 天后到期"), within_s=20)
+    assert len(sandbox.wecom.answers("boss")) == 1

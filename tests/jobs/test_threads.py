@@ -108,7 +108,8 @@ def timer_parts(tmp_path):
     rollover = Rollover(store, DayList(tmp_path / "images.txt"), None, clock, at=clock.local(clock.now()).time(),
                         is_enabled=True)
     rollover.start()
-    timer = Timer(store, clock, rollover, history_days=90, on_rollover=lambda: woken.append(clock.now()))
+    timer = Timer(store, clock, rollover, history_days=90, on_rollover=lambda: woken.append(clock.now()),
+                  on_tick=lambda: None)
     yield clock, store, timer, woken, database
     database.close()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 from pathlib import Path
 
 from wxsync.clock import Clock
@@ -18,6 +19,7 @@ from wxsync.jobs.rollover import Rollover
 from wxsync.jobs.slot import Slot
 from wxsync.jobs.sync import ActionsSync
 from wxsync.jobs.timer import Timer
+from wxsync.jobs.tokenwatch import TokenWatch
 from wxsync.jobs.worker import Worker
 from wxsync.log.logger import logger
 from wxsync.options.settings import Settings
@@ -78,7 +80,12 @@ class Bot:
         )
         self._outbox = Outbox(store, clock, _wecom(settings, BeatingTransport(direct, beats["outbox"]), clock))
         self._timer = Timer(
-            store, clock, self._rollover, history_days=settings.jobs.history_days, on_rollover=wakes["sync"]
+            store,
+            clock,
+            self._rollover,
+            history_days=settings.jobs.history_days,
+            on_rollover=wakes["sync"],
+            on_tick=_token_watch(settings, store, clock, github, wakes["outbox"]),
         )
         self.wake = wakes["reception"]
         self.inbox = Inbox(store, clock, wakes["reception"], own_prefix=prefix)
@@ -131,6 +138,17 @@ def _github(settings: Settings, transport: Transport) -> GitHub | None:
         branch=options.branch,
         workflow=options.workflow,
     )
+
+
+def _token_watch(
+    settings: Settings, store: Store, clock: Clock, github: GitHub | None, on_texts: Callable[[], None]
+) -> Callable[[], None]:
+    if github is None:
+        return lambda: None
+    watch = TokenWatch(
+        store, clock, github, token=settings.github.token, admins=settings.wecom.admin_users, on_texts=on_texts
+    )
+    return watch.look
 
 
 def _wecom(settings: Settings, transport: Transport, clock: Clock) -> WeComClient:

@@ -1,8 +1,10 @@
-"""What a member reads about stopping a sync and about repeating one. Floor: jobs, pure."""
+"""What a member reads beside the course of a sync: stopping one, repeating one, the token's end. Floor: jobs, pure."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 
 from wxsync.jobs.job import Job
 
@@ -44,3 +46,13 @@ def nothing_to_retry(last: Job | None) -> str:
     if last.ended_at is None:
         return f"ℹ️ 任务 #{last.id} 还没有结束\n收到它的结果后再发送「重试」；发送「取消」可停止它。"
     return f"ℹ️ 没有需要重试的镜像\n上一次同步（任务 #{last.id}）的镜像都已成功。"
+
+
+def token_expires(at_local: datetime, left: timedelta) -> str:
+    """Warn an administrator; it belongs to no job, and no first character of an answer stands there."""
+    days = left.total_seconds() / 86400
+    when = "已经到期" if days <= 0 else "一天之内到期" if days <= 1 else f"{math.ceil(days)} 天后到期"
+    return (
+        f"⏰ GitHub 令牌{when}（{at_local:%Y-%m-%d %H:%M}）\n"
+        "到期后镜像同步会失败。请新建令牌，写进 [github] token（GITHUB_TOKEN），再执行 systemctl reload wxsyncd。"
+    )

@@ -28,12 +28,14 @@ class Timer:
         *,
         history_days: float,
         on_rollover: Callable[[], None],
+        on_tick: Callable[[], None],
     ) -> None:
         self._store = store
         self._clock = clock
         self._rollover = rollover
         self._history_days = history_days
         self._on_rollover = on_rollover
+        self._on_tick = on_tick
         self._tidied: float | None = None
         self.is_store_writable = True
 
@@ -50,6 +52,7 @@ class Timer:
                 self._tidied = self._clock.monotonic()
             if self._rollover.is_due:
                 self._on_rollover()
+            self._on_tick()
             self.is_store_writable = True
         except StoreFault as fault:
             self.is_store_writable = False

@@ -158,6 +158,16 @@ class Store:
         with self._database.transaction() as sql:
             sql.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (key, value))
 
+    def notify(self, texts: Iterable[tuple[str, str]], now: datetime, *, key: str, value: str) -> None:
+        """Owe members texts, (member, text) each, that belong to no job, and remember under the key that they do."""
+        stamp = now.timestamp()
+        with self._database.transaction() as sql:
+            sql.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (key, value))
+            sql.executemany(
+                "INSERT INTO outbox (job, member, text, created_at, due_at) VALUES (0, ?, ?, ?, ?)",
+                [(member, text, stamp, stamp) for member, text in texts],
+            )
+
     def tidy(self, now: datetime, *, history_days: float) -> None:
         """Forget seen messages after 48 h (200,000 are kept at most), ended jobs and texts after history_days."""
         oldest = (now - timedelta(days=history_days)).timestamp()

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 from wxsync.errors import RemoteFault
 from wxsync.remote.exchange import Request, Response, Transport
+from wxsync.remote.github import expiry
 from wxsync.remote.github.faults import GitHubFault, fault_of
 
 API_VERSION = "2022-11-28"
@@ -24,6 +26,7 @@ class Calls:
         self._root = f"{api_base.rstrip('/')}/repos/{repo}"
         self._token = token
         self.place = f"{repo}@{branch}"
+        self.token_expires: datetime | None = None  # as the newest answer told
 
     def get(self, path: str, *, etag: str = "") -> Response:
         """GET below the repository; returns 200, or 304 when an etag was given. Raises GitHubFault."""
@@ -105,7 +108,7 @@ class Calls:
         if body is not None:
             headers += (("Content-Type", "application/json"),)
         try:
-            return self._transport.send(Request(method, url, headers, body))
+            response = self._transport.send(Request(method, url, headers, body))
         except RemoteFault as fault:
             raise GitHubFault(
                 "unavailable",
@@ -115,6 +118,8 @@ class Calls:
                 temporary=fault.temporary,
                 maybe_done=fault.maybe_done,
             ) from fault
+        self.token_expires = expiry.read(response.header(expiry.HEADER)) or self.token_expires
+        return response
 
 
 def _origin(url: str) -> tuple[str, str]:

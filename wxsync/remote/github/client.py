@@ -59,6 +59,11 @@ class GitHub:
         self._seen_runs: dict[int, tuple[str, Run]] = {}
         self._may_annotate = True
 
+    @property
+    def token_expires(self) -> datetime | None:
+        """When the token ends, as the newest answer told; None while that is unknown. Any thread may ask."""
+        return self._calls.token_expires
+
     def read_list(self, ref: str = "") -> ListFile | None:
         """Return the list at a commit, or on the branch; None when the repository has none yet. Raises GitHubFault."""
         path = f"/contents/{LIST}?{urlencode({'ref': ref or self._branch})}"
