@@ -1,6 +1,7 @@
 """What the end-to-end tests share: three registries, the GitHub stand-in, a HOME that points public names at them."""
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import subprocess
@@ -23,8 +24,22 @@ def need(*tools: str) -> None:
     """Skip with the reason where a tool is missing; on CI that is a failure."""
     missing = [tool for tool in tools if not find_tool(tool)]
     if missing:
-        why = f"missing: {', '.join(missing)} (see tests/requirements-e2e.txt)"
-        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(why)
+        _lacks(f"missing: {', '.join(missing)} (see tests/requirements-e2e.txt)")
+
+
+def described() -> Any:
+    """Return GitHub's OpenAPI description; skip, or fail on CI, where it is not there."""
+    if importlib.util.find_spec("openapi_core") is None:
+        _lacks("missing: openapi-core (see tests/requirements-e2e.txt)")
+    from tests.e2e.openapi import FILE, Description
+
+    if not FILE.exists():
+        _lacks(f"missing: {FILE} (`make e2e` fetches it with npm)")
+    return Description()
+
+
+def _lacks(why: str) -> None:
+    (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(why)
 
 
 class Site:

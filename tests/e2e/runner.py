@@ -66,10 +66,14 @@ class Runner:
 
     def run(self, images: str, secrets: Mapping[str, str], **inputs: str) -> Run:
         """Commit the list, dispatch the workflow on that commit and wait for its end."""
-        name = uuid.uuid4().hex
         commit = self._github.repository.write(self._github.branch, "images.txt", images.encode(), "list")
+        return self.dispatch(secrets, commit=commit.sha, **inputs)
+
+    def dispatch(self, secrets: Mapping[str, str], **inputs: str) -> Run:
+        """Run the workflow with these inputs and wait for its end."""
+        name = uuid.uuid4().hex
         event, secret_file = self._directory / f"{name}.json", self._directory / f"{name}.secrets"
-        event.write_text(json.dumps({"inputs": {"commit": commit.sha, **inputs}}))
+        event.write_text(json.dumps({"inputs": inputs}))
         given = {"GITHUB_TOKEN": self._github.token, **secrets}
         # In double quotes, or the file's reader takes JSON apart.
         secret_file.write_text("".join(f"{key}={json.dumps(value)}\n" for key, value in given.items()))

@@ -20,11 +20,14 @@ WORKFLOW_ID = 161335
 
 
 class Actions:
-    """Keeps the runs. can_annotate: False answers 403, as for every fine-grained token."""
+    """Keeps the runs. can_annotate: False answers 403, as for every fine-grained token.
+
+    look: tells how a run is at an instant.
+    """
 
     def __init__(
         self, dispatching: Dispatching, logs: LogHost, *, repo: str, base: Callable[[], str],
-        now: Callable[[], float],
+        now: Callable[[], float], look: Callable[[Run, float], RunView] = runs.look,
     ) -> None:
         self.can_annotate = True
         self.runs: dict[int, Run] = {}
@@ -33,6 +36,7 @@ class Actions:
         self._repo = repo
         self._base = base
         self._now = now
+        self._look = look
 
     def routes(self) -> tuple[tuple[str, str, Call], ...]:
         """Return (method, path pattern below the repository, call)."""
@@ -54,7 +58,7 @@ class Actions:
         run = self.runs.get(run_id)
         if run is None or not runs.is_visible(run, self._now()):
             raise Refusal(404, "Not Found")
-        return runs.look(run, self._now())
+        return self._look(run, self._now())
 
     def cancel(self, run_id: int) -> None:
         """Cancel a run at this instant of its own time."""
@@ -80,7 +84,7 @@ class Actions:
     def _list(self, request: Request, match: re.Match[str]) -> Answer:
         if match.groups():
             self._check_name(match.group(1))
-        views = [runs.look(run, self._now()) for run in self.runs.values() if runs.is_visible(run, self._now())]
+        views = [self._look(run, self._now()) for run in self.runs.values() if runs.is_visible(run, self._now())]
         wanted = [self._shown(view) for view in reversed(views) if _is_wanted(view, request)]
         shown, headers = page(wanted, request, self._base())
         return json_answer({"total_count": len(wanted), "workflow_runs": shown}, headers=headers)
@@ -132,7 +136,7 @@ class Actions:
 
     def _present(self) -> dict[str, str]:
         """Return what earlier runs have copied by this instant: digests by destination."""
-        jobs = [job for run in self.runs.values() for job in runs.look(run, self._now()).jobs]
+        jobs = [job for run in self.runs.values() for job in self._look(run, self._now()).jobs]
         return {job.image.destination: job.image.digest for job in jobs if job.image and job.conclusion == "success"}
 
     def _check_name(self, name: str) -> None:

@@ -17,7 +17,7 @@ from wxsync.sandbox.github.dispatching import Dispatch, Dispatching
 from wxsync.sandbox.github.gate import Gate
 from wxsync.sandbox.github.loghost import LogHost
 from wxsync.sandbox.github.repository import Commit, Repository
-from wxsync.sandbox.github.runs import Pace, RunView
+from wxsync.sandbox.github.runs import Pace, Run, RunView
 from wxsync.sandbox.server import Answer, Request, Server, json_answer
 
 ENTERPRISE_PREFIX = "/api/v3"  # where a GitHub Enterprise Server has its API
@@ -30,13 +30,15 @@ class TokenLeaked(AssertionError):
 class GitHub:
     """One repository. Ready when made; end it with `close`, which raises TokenLeaked when the log host saw a token.
 
-    now: epoch seconds. secrets: the repository's DOCKER_… secrets, masked in logs and annotations.
+    now: epoch seconds. secrets: the repository's DOCKER_… secrets, masked in logs and annotations. look: tells how a
+    run is at an instant, simulated unless given.
     """
 
     def __init__(
         self, *, repo: str = "acme/mirror", branch: str = "main", token: str = "",
         workflow: str = "docker-image-sync.yml", files: Mapping[str, bytes] | None = None,
         secrets: Mapping[str, str] | None = None, now: Callable[[], float] = time.time, log_host: str = "127.0.0.1",
+        look: Callable[[Run, float], RunView] = runs.look,
     ) -> None:
         self.repo, self.branch = repo, branch
         self.token = token or "ghp_" + random.token_hex(18)
@@ -46,7 +48,8 @@ class GitHub:
         self.contents = Contents(self.repository)
         self.dispatching = Dispatching(self.repository, workflow, now)
         self.dispatching.secrets = dict(secrets or _secrets())
-        self.actions = Actions(self.dispatching, self.logs, repo=repo, base=lambda: self.url, now=now)
+        self.actions = Actions(self.dispatching, self.logs, repo=repo, base=lambda: self.url, now=now,
+                               look=look)
         self._lock = threading.Lock()
         self._routes = [(method, re.compile(pattern), call)
                         for method, pattern, call in (*self.contents.routes(), *self.actions.routes())]

@@ -1,0 +1,171 @@
+"""The whole way: a chat message, the daemon, GitHub's interface, the real workflow, two real registries, the answer."""
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.daemon.conftest import FINAL, ask, join
+from tests.e2e.acted_github import ActedGitHub
+from tests.e2e.conftest import PUBLIC_HOSTS, Mirror, Site, described
+from tests.e2e.registries import PASSWORD, USER
+from tests.support.daemon import DaemonProcess
+from wxsync.sandbox.wecom.stand_in import WeCom
+
+THREE = ("linux/amd64", "linux/arm64/v8", "linux/arm/v7")
+OTHER = {"DOCKER_REGISTRY": "registry.example.com", "DOCKER_NAMESPACE": "somewhere-else"}
+
+
+class Chain:
+    """One daemon between a chat and a GitHub that runs the workflow. The secrets name another registry and namespace:
+    the daemon's own settings must win."""
+
+    def __init__(self, site: Site, mirror: Mirror, directory: Path) -> None:
+        self.source, self.mirror = site.source, mirror
+        self.wecom = WeCom(pause_s=0.2)
+        self.github = ActedGitHub(directory / "work", site.home, {**mirror.secrets, **OTHER})
+        self.prefix = f"{site.destination.address}/{mirror.namespace}/"
+        identity = self.wecom.identity
+        self.daemon = DaemonProcess(directory, {
+            "wecom": {"corp_id": identity.corp_id, "agent_id": str(identity.agent_id), "secret": identity.secret,
+                      "token": identity.token, "encoding_aes_key": identity.encoding_aes_key,
+                      "api_base": self.wecom.url},
+            "github": {"token": self.github.token, "repo": self.github.repo, "api_base": self.github.url,
+                       "poll": "0.1"},
+            "registry": {"registry": site.destination.address, "namespace": mirror.namespace, "precheck": "off"},
+        })
+        join(self, self.daemon.start())
+
+    def ask(self, text: str) -> list[str]:
+        """Return the lines of the final answer; no secret may stand in any answer."""
+        answer = ask(self, text, within_s=120)
+        assert not any(PASSWORD in each for each in self.wecom.answers("zhangsan"))
+        return answer.splitlines()
+
+    def assert_mirrored(self, text: str, **digests: str) -> None:
+        """Ask, and compare each destination's digest with skopeo; the name's `__` stands for its last colon."""
+        lines = self.ask(text)
+        assert lines[0] == f"✅ 镜像同步完成！成功 {len(digests)} 个", lines
+        places = {name.replace("__", ":"): digest for name, digest in digests.items()}
+        assert [line for line in lines if line.startswith("docker pull ")] == [
+            f"docker pull {self.prefix}{name}" for name in places]
+        for name, digest in places.items():
+            assert self.mirror.digest(name) == digest
+
+    def check(self, description: Any) -> None:
+        """One answer and one run for each request; all that was said to GitHub is as GitHub describes it."""
+        texts = self.wecom.answers("zhangsan")
+        assert sum(text[0] in FINAL for text in texts) == len(self.github.dispatches) == len(self.github.commits())
+        if description:
+            described_answers = [description.check(request, answer) for request, answer in self.github.said]
+            assert sum(described_answers) > 4
+
+    def close(self) -> None:
+        self.daemon.stop()
+        self.wecom.close()
+        self.github.close()
+
+
+@pytest.fixture
+def chain(site: Site, mirror: Mirror, tmp_path: Path) -> Iterator[Chain]:
+    made = Chain(site, mirror, tmp_path)
+    try:
+        yield made
+        made.check(None)
+    finally:
+        made.close()
+
+
+def test_all_that_is_said_to_github_is_as_github_describes_it(chain: Chain) -> None:
+    description = described()
+    errors = pytest.importorskip("openapi_core.exceptions")
+    stored = chain.source.put_image("docker.io/library/spoken", "1")
+    chain.assert_mirrored("spoken:1", spoken__1=stored["digest"])
+    chain.github.actions.can_annotate = False
+    assert chain.ask("spoken:1, absent:1")[0] == "❌ 镜像同步失败：成功 1 个，失败 1 个"
+    chain.check(description)
+    request, answer = next(each for each in chain.github.said if "/jobs" in each[0].path)
+    with pytest.raises(AssertionError, match="total_count"):
+        description.check(request, replace(answer, body=answer.body.replace(b'"total_count": ', b'"total_count": -0.')))
+    request, answer = next(each for each in chain.github.said if each[0].path.endswith("/dispatches"))
+    with pytest.raises(errors.OpenAPIError):
+        description.check(replace(request, body=request.body.replace(b'"ref"', b'"rev"')), answer)
+
+
+def test_a_single_image(chain: Chain) -> None:
+    stored = chain.source.put_image("docker.io/library/single", "latest")
+    chain.assert_mirrored("single:latest", single__latest=stored["digest"])
+    assert chain.ask("single:latest")[2] == "其中 1 个目标已是同一摘要，未重复复制"
+
+
+def test_an_index_with_attestations_keeps_its_platforms(chain: Chain) -> None:
+    stored = chain.source.put_index("docker.io/library/attested", "2", THREE, attested=True)
+    assert chain.ask("attested:2")[0] == "✅ 镜像同步完成！成功 1 个"
+    index = json.loads(chain.mirror.raw("attested:2"))
+    assert index["manifests"] == [entry for entry in stored["manifests"] if "annotations" not in entry]
+    assert chain.mirror.platforms("attested:2") == list(THREE)
+
+
+def test_one_platform_and_two_platforms(chain: Chain) -> None:
+    stored = chain.source.put_index("docker.io/library/plats", "1", THREE)
+    chain.assert_mirrored("--platform=linux/arm64 plats:1", plats__1=stored["manifests"][1]["digest"])
+    assert chain.mirror.platforms("plats:1") == ["linux/arm64/v8"]
+    two = "plats:1-linux-amd64_linux-arm"
+    lines = chain.ask("--platform=linux/amd64,linux/arm plats:1")
+    assert f"docker pull {chain.prefix}{two}" in lines, lines
+    assert chain.mirror.platforms(two) == ["linux/amd64", "linux/arm/v7"]
+    lines = chain.ask("--platform=linux/s390x plats:1")
+    assert lines[0] == "❌ 镜像同步失败：成功 0 个，失败 1 个"
+    assert lines[1].startswith("1. plats:1（linux/s390x）：该镜像没有所要的平台")
+
+
+def test_a_digest_reference_and_a_nested_path(chain: Chain) -> None:
+    stored = chain.source.put_image("docker.io/library/pinned", "1")
+    deep = chain.source.put_image("registry.k8s.io/coredns/deep/dns", "v1.11.1")
+    digest = stored["digest"]
+    lines = chain.ask(f"pinned@{digest}, registry.k8s.io/coredns/deep/dns:v1.11.1")
+    assert lines[0] == "✅ 镜像同步完成！成功 2 个"
+    assert chain.mirror.digest(f"pinned:sha256-{digest[7:19]}") == digest
+    assert chain.mirror.digest("dns:v1.11.1") == deep["digest"]
+
+
+def test_one_image_of_each_public_registry(chain: Chain) -> None:
+    stored = {host: chain.source.put_image(f"{host}/group/{host.replace('.', '-')}", "3")["digest"]
+              for host in PUBLIC_HOSTS}
+    lines = chain.ask("\n".join(f"{host}/group/{host.replace('.', '-')}:3" for host in PUBLIC_HOSTS))
+    assert lines[0] == "✅ 镜像同步完成！成功 5 个"
+    for host, digest in stored.items():
+        assert chain.mirror.digest(f"{host.replace('.', '-')}:3") == digest
+
+
+def test_twelve_images_side_by_side_one_of_them_missing_then_only_that_one_again(chain: Chain) -> None:
+    stored = {n: chain.source.put_image(f"docker.io/library/crowd{n}", "1") for n in range(1, 13) if n != 5}
+    lines = chain.ask("，".join(f"crowd{n}:1" for n in range(1, 13)))
+    assert lines[0] == "❌ 镜像同步失败：成功 11 个，失败 1 个"
+    assert lines[1].startswith("5. crowd5:1：镜像或标签不存在（或是私有镜像），请检查名称和标签")
+    for n, image in stored.items():
+        assert chain.mirror.digest(f"crowd{n}:1") == image["digest"]
+    (run,) = chain.github.acted.values()
+    assert run.most_at_once > 1
+    stored_late = chain.source.put_image("docker.io/library/crowd5", "1")
+    chain.assert_mirrored("重试", crowd5__1=stored_late["digest"])
+
+
+def test_a_wrong_destination_password_is_told(chain: Chain) -> None:
+    chain.source.put_image("docker.io/library/locked", "1")
+    chain.github.dispatching.secrets["DOCKER_PASSWORD"] = "quite-wrong-7"
+    lines = chain.ask("locked:1")
+    assert lines[1].startswith("1. locked:1：目标仓库拒绝写入，请让管理员检查 DOCKER_USERNAME / DOCKER_PASSWORD")
+    assert "quite-wrong-7" not in chain.daemon.log() + "".join(chain.wecom.answers("zhangsan"))
+
+
+def test_a_private_source_with_its_login(chain: Chain, site: Site) -> None:
+    stored = site.private.put_index("team/closed", "1", THREE)
+    image = f"{site.private.address}/team/closed:1"
+    assert "源仓库拒绝访问" in chain.ask(image)[1]
+    chain.github.dispatching.secrets["SOURCE_AUTH_JSON"] = json.dumps({site.private.address: f"{USER}:{PASSWORD}"})
+    chain.assert_mirrored("重试", closed__1=stored["digest"])
