@@ -155,12 +155,18 @@ def test_unsound_answer_is_a_fault_that_may_have_been_done(raw, what):
     b"HTTP/1.1 200 OK\r\nContent-Length: 1001\r\n\r\n",
     b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * 5000,
     b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n800\r\n" + b"x" * 0x800 + b"\r\n0\r\n\r\n",
-    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\n" + b"x" * 200_000,
     b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + (b"1;" + b"e" * 9000 + b"\r\nx\r\n") * 100,
-], ids=["announced", "until close", "chunk", "negative chunk", "chunk extensions"])
+], ids=["announced", "until close", "chunk", "chunk extensions"])
 def test_body_over_the_bound_is_a_fault(raw):
     with ScriptedServer(raw) as server:
         assert fault_of(server, max_bytes=1000).what == "answer too large"
+
+
+def test_a_negative_chunk_size_reads_no_more_than_the_bound():
+    """http.client takes it for "all there is"; on which line it stumbles then differs between Python's versions."""
+    raw = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\n" + b"x" * 200_000
+    with ScriptedServer(raw) as server:
+        assert fault_of(server, max_bytes=1000).what in {"answer too large", "broken answer: LineTooLong"}
 
 
 def test_body_of_exactly_the_bound_is_fine():
