@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.operator_site import RELAY, Site
 from tests.support.regenerate import FILES, ROOT
-from tests.support.site import RELAY, Site
 from wxsync.config import generate
 from wxsync.options.settings import OPTIONS
 

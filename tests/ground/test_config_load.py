@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.site import BOT, MIRROR, RELAY, Site
+from tests.support.operator_site import BOT, MIRROR, RELAY, Site
 from wxsync.config.load import ConfigErrors
 from wxsync.config.sources import DEFAULT_FILE, surroundings
 from wxsync.options.addresses import Listener

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.site import BOT, MIRROR, RELAY, Site
+from tests.support.operator_site import BOT, MIRROR, RELAY, Site
 
 LOGIN = {"WXSYNC_REGISTRY_USERNAME": "bob", "WXSYNC_REGISTRY_PASSWORD": "pw"}
 DESTINATION = {name: MIRROR[name] for name in ("DOCKER_REGISTRY", "DOCKER_NAMESPACE")}

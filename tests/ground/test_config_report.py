@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.site import BOT, MIRROR, RELAY, Site
+from tests.support.operator_site import BOT, MIRROR, RELAY, Site
 from wxsync.config.report import report
 
 NOON = datetime(2026, 1, 2, 12, 0, tzinfo=timezone(timedelta(hours=8), "CST"))
