@@ -73,12 +73,14 @@ def test_tls_upload_in_pieces_slow_answer_and_stale_connection() -> None:
     server_side = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     server_side.load_cert_chain(TLS_FILES / "server.pem")
     context = tls_context(str(TLS_FILES / "ca.pem"))
-    with ScriptedUpstream(serve, tls=server_side) as upstream, Setup(upstream.url, tls=context).client() as client:
-        for _ in range(2):
-            client.send(get("/a", "Content-Length: 6", method="PUT"))
-            client.send("abc")
-            until(lambda: upstream.connections)
-            assert client.send("def").answer().body == b"ok"
+    with ScriptedUpstream(serve, tls=server_side) as upstream:
+        setup = Setup(upstream.url, tls=context, timeout_s=10.0)
+        with setup.client() as client:
+            for _ in range(2):
+                client.send(get("/a", "Content-Length: 6", method="PUT"))
+                client.send("abc")
+                until(lambda: upstream.connections)
+                assert client.send("def").answer().body == b"ok"
         assert [seen.body for seen in upstream.seen] == [b"abcdef"] * 2
 
 
