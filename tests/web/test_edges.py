@@ -68,8 +68,10 @@ def test_tls_upload_in_pieces_slow_answer_and_stale_connection() -> None:
         peer.request()
         threading.Event().wait(0.7)
         peer.send(OK)
+        ending.set()
         peer.sock.unwrap()
 
+    ending = threading.Event()
     server_side = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     server_side.load_cert_chain(TLS_FILES / "server.pem")
     context = tls_context(str(TLS_FILES / "ca.pem"))
@@ -81,6 +83,9 @@ def test_tls_upload_in_pieces_slow_answer_and_stale_connection() -> None:
                 client.send("abc")
                 until(lambda: upstream.connections)
                 assert client.send("def").answer().body == b"ok"
+                # The end of the connection must have arrived: one that is used within the same moment is a race.
+                assert ending.wait(10)
+                threading.Event().wait(0.1)
         assert [seen.body for seen in upstream.seen] == [b"abcdef"] * 2
 
 
