@@ -60,7 +60,7 @@ class HttpTransport:
         url = parse_url(request.url)
         where = f"{request.method} {url.shown}"
         message = urllib.request.Request(  # noqa: S310 - parse_url lets http and https pass only
-            url.text, data=request.body, headers=self._fields(request), method=request.method
+            url.text, data=cast(Any, request.body), headers=self._fields(request), method=request.method
         )
         started = self._clock.monotonic()
         try:
