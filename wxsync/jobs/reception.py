@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from wxsync.clock import Clock
-from wxsync.jobs import command, followups, replies
+from wxsync.jobs import command
 from wxsync.jobs import job as lives
 from wxsync.jobs.job import Job, advance, from_record
 from wxsync.jobs.ledger import Ledger
+from wxsync.jobs.replies import chat, followups, refusals
 from wxsync.jobs.slot import Slot
 from wxsync.log.logger import logger
 from wxsync.store.database import StoreFault
@@ -66,7 +67,7 @@ class Reception:
                 raise
             except Exception:  # the top of one job: a message that breaks it must not keep others waiting
                 LOG.exception("reception failed", job=job.id)
-                self._end(job, lives.FAILED, replies.internal_error(job))
+                self._end(job, lives.FAILED, refusals.internal_error(job))
         return IDLE_S
 
     def _decide(self, job: Job) -> None:
@@ -75,13 +76,13 @@ class Reception:
             return
         parsed = command.parse(job.text, own_prefix=self._own_prefix)
         if self._allowed and job.member.casefold() not in self._allowed:
-            self._end(job, lives.REFUSED, replies.not_allowed())
+            self._end(job, lives.REFUSED, refusals.not_allowed())
         elif isinstance(parsed, command.SyncImages):
             self._sync(job)
         elif isinstance(parsed, command.UploadFiles):
             self._end(job, lives.REFUSED, self._upload_answer())
         elif isinstance(parsed, command.Refusal):
-            self._end(job, lives.REFUSED, replies.refused(parsed.items, job.id))
+            self._end(job, lives.REFUSED, refusals.refused(parsed.items, job.id))
         elif parsed == command.ChatCommand("cancel"):
             self._cancel(job)
         elif parsed == command.ChatCommand("retry"):
@@ -89,7 +90,7 @@ class Reception:
         elif isinstance(parsed, command.ChatCommand):
             self._end(job, lives.SUCCEEDED, self._chat_answer(job, parsed.name))
         else:
-            self._end(job, lives.SUCCEEDED, replies.help_text(parsed.suggestion))
+            self._end(job, lives.SUCCEEDED, chat.help_text(parsed.suggestion))
 
     def _cancel(self, job: Job) -> None:
         """Mark the newest open sync that the member may cancel, and answer; the sync's own answer follows."""
@@ -130,7 +131,7 @@ class Reception:
         if job.cancelled_by:
             self._end_cancelled(job)
         elif self._missing["mirror"]:
-            self._end(job, lives.REFUSED, replies.part_missing("镜像同步", self._missing["mirror"]))
+            self._end(job, lives.REFUSED, refusals.part_missing("镜像同步", self._missing["mirror"]))
         elif self._slot.take(job.id):
             self._hand_over_if_open(job)
         elif job.is_queued:
@@ -140,9 +141,9 @@ class Reception:
         else:
             waiting = [each for each in self._open("sync") if each.is_queued and each.state == "accepted"]
             if len(waiting) >= self._max_queue:
-                self._end(job, lives.REFUSED, replies.queue_full(self._max_queue))
+                self._end(job, lives.REFUSED, refusals.queue_full(self._max_queue))
             else:
-                self._ledger.save(advance(job, lives.Queued()), replies.queued(len(waiting) + 1))
+                self._ledger.save(advance(job, lives.Queued()), refusals.queued(len(waiting) + 1))
 
     def _hand_over_if_open(self, job: Job) -> None:
         """The worker may have ended the job since it was read here: then the slot was free only because of that."""
@@ -155,24 +156,24 @@ class Reception:
     def _busy_answer(self) -> str:
         record = self._store.job(self._slot.job) if self._slot.job else None
         if record is None:
-            return replies.busy_elsewhere()
+            return refusals.busy_elsewhere()
         running = from_record(record)
         began = self._clock.local(running.started_at or running.created_at)
-        return replies.busy(running, self._clock.now(), began)
+        return refusals.busy(running, self._clock.now(), began)
 
     def _upload_answer(self) -> str:
         if self._missing["upload"]:
-            return replies.part_missing("文件上传", self._missing["upload"])
-        return replies.uploads_not_there()
+            return refusals.part_missing("文件上传", self._missing["upload"])
+        return refusals.uploads_not_there()
 
     def _chat_answer(self, job: Job, name: str) -> str:
         if name == "status":
             under_way = [each for kind in LISTED_KINDS for each in self._open(kind)]
-            return replies.status(under_way, self._clock.now(), self._clock.local)
+            return chat.status(under_way, self._clock.now(), self._clock.local)
         if name == "history":
             records = self._store.jobs(limit=HISTORY_SHOWN, before=job.id, kinds=LISTED_KINDS)
-            return replies.history([from_record(record) for record in records], self._clock.local)
-        return replies.help_text(None)
+            return chat.history([from_record(record) for record in records], self._clock.local)
+        return chat.help_text(None)
 
     def _open(self, kind: str) -> list[Job]:
         return [from_record(record) for record in self._store.open_jobs() if record.kind == kind]

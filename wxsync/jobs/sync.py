@@ -8,10 +8,11 @@ from datetime import timedelta
 
 from wxsync.clock import Clock
 from wxsync.errors import RemoteFault
-from wxsync.jobs import followups, imagelist, replies
+from wxsync.jobs import imagelist
 from wxsync.jobs import job as lives
 from wxsync.jobs.engine import Step
 from wxsync.jobs.job import Item, Job
+from wxsync.jobs.replies import followups, syncs
 from wxsync.log.logger import logger
 from wxsync.remote.github.client import GitHub, RunRef
 from wxsync.remote.github.report import ImageResult, RunReport
@@ -230,7 +231,7 @@ class ActionsSync:
         elif result == lives.CANCELLED:
             items = lives.fail_open(items, cancelled, lives.CANCELLED)
         else:
-            whole = replies.reason_text(report.reason_class, report.reason) if report else ""
+            whole = syncs.reason_text(report.reason_class, report.reason) if report else ""
             items = lives.fail_open(items, whole or "工作流没有给出这个镜像的结果")
         return Step(lives.Concluded(items, result, cancelled if result == lives.CANCELLED else ""))
 
@@ -267,4 +268,4 @@ def _with_result(item: Item, image: ImageResult | None, cancelled: str) -> Item:
 
 
 def _reason(image: ImageResult) -> str:
-    return replies.reason_text(image.reason_class, image.reason) or "原因不明，请看运行日志"
+    return syncs.reason_text(image.reason_class, image.reason) or "原因不明，请看运行日志"

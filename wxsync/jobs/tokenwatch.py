@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from wxsync.clock import Clock
-from wxsync.jobs import followups
+from wxsync.jobs.replies import followups
 from wxsync.log.logger import logger
 from wxsync.store.store import Store
 

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 
 from wxsync.clock import Clock
 from wxsync.errors import RemoteFault
-from wxsync.jobs import followups, planning, replies
 from wxsync.jobs import job as lives
+from wxsync.jobs import planning
 from wxsync.jobs.engine import Engine
 from wxsync.jobs.heartbeat import Heartbeat
 from wxsync.jobs.job import Job, advance, from_record
 from wxsync.jobs.ledger import Ledger
+from wxsync.jobs.replies import followups, refusals, syncs
 from wxsync.jobs.rollover import Rollover
 from wxsync.jobs.slot import Slot
 from wxsync.log.logger import logger
@@ -143,7 +144,7 @@ class Worker:
             after = advance(job, event)
             if isinstance(event, lives.Noticed):
                 waited_s = (self._clock.now() - (job.started_at or job.created_at)).total_seconds()
-                self._save(live, after, replies.still_running(after, waited_s))
+                self._save(live, after, syncs.still_running(after, waited_s))
                 self._free_slot(after)
             else:
                 self._save(live, after)
@@ -160,10 +161,10 @@ class Worker:
             images = planning.requested(self._store, job, own_prefix=self._prefix)
             items = planning.plan(self._store, job, images)
         except planning.Refused as refusal:
-            self._end_unstarted(live, lives.REFUSED, replies.clashes(refusal.lines, job.id))
+            self._end_unstarted(live, lives.REFUSED, refusals.clashes(refusal.lines, job.id))
             return
         after = advance(job, lives.Announced(self._new_request_id(), self._prefix, items, now))
-        self._save(live, after, replies.announced(after))
+        self._save(live, after, syncs.announced(after))
         LOG.info("sync announced", job=job.id, request=after.request_id, images=len(items))
 
     def _end_unstarted(self, live: _Live, result: str, text: str) -> None:
@@ -176,7 +177,7 @@ class Worker:
         took_s = (now - (job.started_at or job.created_at)).total_seconds()
         ended = advance(job, lives.Ended(job.result, now))
         owned = planning.owned_by(job, {lives.SUCCEEDED, lives.SKIPPED})
-        self._save(live, ended, replies.concluded(job, took_s), owned=owned)
+        self._save(live, ended, syncs.concluded(job, took_s), owned=owned)
         LOG.info("sync ended", job=job.id, result=job.result, images=len(job.items), took=round(took_s, 1))
         self._forget(live)
 
@@ -217,7 +218,7 @@ class Worker:
             if job.state not in {"accepted", "concluded"}:
                 job = advance(job, lives.Concluded(lives.fail_open(job.items, "程序内部错误"), lives.FAILED))
             ended = advance(job, lives.Ended(lives.FAILED, now))
-            self._save(live, ended, replies.internal_error(ended))
+            self._save(live, ended, refusals.internal_error(ended))
         except StoreFault:
             self._later(live, STORE_RETRY_S)
             return
