@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import threading
 import time
@@ -14,6 +15,7 @@ from wxsync.errors import RemoteFault
 from wxsync.remote.connect import connect
 from wxsync.remote.dialer import Dialer
 from wxsync.remote.resolver import Address, SystemResolver
+from wxsync.remote.stop import Stopped
 
 CLOCK = SystemClock()
 
@@ -157,6 +159,32 @@ def test_losers_are_closed(listener, full):
 def test_past_deadline_dials_nothing(listener):
     with pytest.raises(RemoteFault):
         connect("h", 1, [address_of(listener)], clock=CLOCK, deadline=CLOCK.monotonic() - 1)
+
+
+@contextlib.contextmanager
+def set_soon():
+    """An event that is set by another thread while the block runs, which must end within a second after that."""
+    stop = threading.Event()
+    timer = threading.Timer(0.1, stop.set)
+    timer.start()
+    started = time.monotonic()
+    yield stop
+    timer.join()
+    assert 0.1 <= time.monotonic() - started < 1.1
+
+
+def test_stop_ends_a_silent_connection_attempt(full):
+    with set_soon() as stop, pytest.raises(Stopped):
+        Dialer(CLOCK, SystemResolver(CLOCK)).dial("127.0.0.1", full.getsockname()[1], soon(30), stop=stop)
+
+
+def test_stop_ends_a_look_up_that_hangs_and_the_wait_for_one():
+    release = threading.Event()
+    resolver = SystemResolver(CLOCK, max_lookups=1, look_up=lambda *_: release.wait(10) and [])
+    for _ in range(2):  # the second one waits for the slot
+        with set_soon() as stop, pytest.raises(Stopped):
+            Dialer(CLOCK, resolver).dial("slow.test", 80, soon(30), stop=stop)
+    release.set()
 
 
 def test_look_up_that_hangs_is_left_at_the_deadline_and_keeps_its_slot():

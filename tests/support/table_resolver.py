@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 
 from wxsync.errors import RemoteFault
 from wxsync.remote.resolver import Address
@@ -15,7 +16,9 @@ class TableResolver:
         self.asked: list[str] = []
         self._rows = rows or {}
 
-    def addresses(self, host: str, port: int, deadline: float) -> tuple[Address, ...]:
+    def addresses(
+        self, host: str, port: int, deadline: float, stop: threading.Event | None = None
+    ) -> tuple[Address, ...]:
         self.asked.append(host)
         literal = [host] if ":" in host or host.replace(".", "").isdigit() else []
         found = self._rows.get(host, literal)

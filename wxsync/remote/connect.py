@@ -6,23 +6,36 @@ import errno
 import os
 import selectors
 import socket
+import threading
 from collections import deque
 from collections.abc import Sequence
 
 from wxsync.clock import Clock
 from wxsync.errors import RemoteFault
 from wxsync.remote.resolver import Address
+from wxsync.remote.stop import SLICE_S, check
 from wxsync.remote.url import bracketed
 
 HEAD_START_S = 0.25  # RFC 8305 5: how long an attempt runs alone before the next address is tried beside it
 _UNDER_WAY = (0, errno.EINPROGRESS, errno.EWOULDBLOCK)
 
 
-def connect(host: str, port: int, addresses: Sequence[Address], *, clock: Clock, deadline: float) -> socket.socket:
-    """Return a connected socket in blocking mode; raise RemoteFault (temporary) when no address answers in time."""
+def connect(
+    host: str,
+    port: int,
+    addresses: Sequence[Address],
+    *,
+    clock: Clock,
+    deadline: float,
+    stop: threading.Event | None = None,
+) -> socket.socket:
+    """Return a connected socket in blocking mode.
+
+    Raises RemoteFault (temporary) when no address answers in time, Stopped within a second after stop was set.
+    """
     race = _Race(clock, addresses)
     try:
-        winner = race.run(deadline)
+        winner = race.run(deadline, stop, host)
     finally:
         race.close()
     if winner is None:
@@ -42,9 +55,10 @@ class _Race:
         self._selector = selectors.DefaultSelector()
         self._next_start = clock.monotonic()
 
-    def run(self, deadline: float) -> socket.socket | None:
-        """Return the first connected socket, None when all failed or the deadline is over."""
+    def run(self, deadline: float, stop: threading.Event | None, host: str) -> socket.socket | None:
+        """Return the first connected socket, None when all failed or the deadline is over; raise Stopped."""
         while (now := self._clock.monotonic()) < deadline:
+            check(stop, host)
             running = len(self._selector.get_map())
             if self._waiting and (not running or now >= self._next_start):
                 self._start(self._waiting.popleft())
@@ -53,7 +67,7 @@ class _Race:
                 return None
             else:
                 until = min(deadline, self._next_start) if self._waiting else deadline
-                for key, _ in self._selector.select(until - now):
+                for key, _ in self._selector.select(min(until - now, SLICE_S)):
                     if (sock := self._finished(key.fd)) is not None:
                         return sock
         self.error = errno.ETIMEDOUT

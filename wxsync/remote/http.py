@@ -13,6 +13,7 @@ import io
 import re
 import socket
 import ssl
+import threading
 import urllib.error
 import urllib.request
 from email.errors import MissingHeaderBodySeparatorDefect
@@ -38,8 +39,10 @@ _LENGTH = re.compile(r"[0-9]{1,18}", re.ASCII)
 class Dials(Protocol):
     """What opens connections: remote.dialer."""
 
-    def dial(self, host: str, port: int, deadline: float) -> socket.socket:
-        """Return a connected socket, or raise RemoteFault before anything of the request was sent."""
+    def dial(
+        self, host: str, port: int, deadline: float, *, stop: threading.Event | None = None
+    ) -> socket.socket:
+        """Return a connected socket, or raise RemoteFault or Stopped before anything of the request was sent."""
 
 
 class HttpTransport:

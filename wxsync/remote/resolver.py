@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import socket
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Callable, Protocol, Union
 
 from wxsync.clock import Clock
 from wxsync.errors import RemoteFault
+from wxsync.remote.stop import slices
 
 MAX_LOOKUPS = 32
 
@@ -30,8 +33,13 @@ class Address:
 class Resolver(Protocol):
     """Finds the addresses of a host."""
 
-    def addresses(self, host: str, port: int, deadline: float) -> tuple[Address, ...]:
-        """Return at least one address, the best first; raise RemoteFault (temporary) when there is none in time."""
+    def addresses(
+        self, host: str, port: int, deadline: float, stop: threading.Event | None = None
+    ) -> tuple[Address, ...]:
+        """Return at least one address, the best first.
+
+        Raises RemoteFault (temporary) when there is none in time, Stopped within a second after stop was set.
+        """
 
 
 _Rows = list[tuple[socket.AddressFamily, socket.SocketKind, int, str, tuple[Any, ...]]]
@@ -56,21 +64,30 @@ class SystemResolver:
         self._rows = look_up
         self._slots = threading.BoundedSemaphore(max_lookups)
 
-    def addresses(self, host: str, port: int, deadline: float) -> tuple[Address, ...]:
-        """Return at least one address, the best first; raise RemoteFault (temporary) when there is none in time."""
-        if not self._slots.acquire(timeout=max(0.0, deadline - self._clock.monotonic())):
+    def addresses(
+        self, host: str, port: int, deadline: float, stop: threading.Event | None = None
+    ) -> tuple[Address, ...]:
+        """Return at least one address, the best first; raise RemoteFault (temporary) or Stopped."""
+        waits = slices(self._clock, deadline, stop, host)
+        if not any(self._slots.acquire(timeout=seconds) for seconds in waits):
             raise _fault(host, "name look-up timed out", "域名解析超时")
         found: queue.SimpleQueue[_Found] = queue.SimpleQueue()
         threading.Thread(target=self._look_up, args=(host, port, found), name="resolver", daemon=True).start()
-        try:
-            result = found.get(timeout=max(0.0, deadline - self._clock.monotonic()))
-        except queue.Empty:
-            raise _fault(host, "name look-up timed out", "域名解析超时") from None
+        result = self._awaited(found, slices(self._clock, deadline, stop, host))
+        if result is None:
+            raise _fault(host, "name look-up timed out", "域名解析超时")
         if isinstance(result, Exception):
             raise _fault(host, "unknown name", "找不到该域名") from result
         if not result:
             raise _fault(host, "unknown name", "找不到该域名")
         return result
+
+    @staticmethod
+    def _awaited(found: queue.SimpleQueue[_Found], waits: Iterator[float]) -> _Found | None:
+        for seconds in waits:
+            with contextlib.suppress(queue.Empty):
+                return found.get(timeout=seconds)
+        return None
 
     def _look_up(self, host: str, port: int, found: queue.SimpleQueue[_Found]) -> None:
         try:
