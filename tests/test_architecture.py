@@ -25,7 +25,7 @@ PURE = {
     "config.report",
     "wecom.crypto", "wecom.document", "wecom.envelope", "wecom.errcodes", "wecom.limiter", "wecom.refusal",
     "wecom.splitting",
-    "jobs.job", "store.records",  # the values that the store and the jobs exchange
+    "jobs.events", "jobs.job", "jobs.results", "store.records",  # the values that the store and the jobs exchange
     "jobs.command", "jobs.destination", "jobs.imagelist", "jobs.links", "jobs.platform",
     "jobs.reasons", "jobs.reference", "jobs.replies", "jobs.words",
     "remote.exchange",  # the request and answer that the pure clients speak of

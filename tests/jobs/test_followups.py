@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timezone
 
-from wxsync.jobs.job import Item, Job
+from wxsync.jobs.job import Job
 from wxsync.jobs.replies import followups
+from wxsync.jobs.results import Item
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone.utc)
 NGINX = Item("nginx:latest", "docker.io/library/nginx", "nginx:latest")

@@ -9,24 +9,25 @@ from datetime import datetime, timezone
 import pytest
 
 from wxsync.errors import Bug
-from wxsync.jobs import job as lives
-from wxsync.jobs.job import MOVES, STATES, Item, Job, advance, from_record, result_of, to_record
+from wxsync.jobs import events, results
+from wxsync.jobs.job import MOVES, STATES, Job, advance, from_record, to_record
+from wxsync.jobs.results import Item, result_of
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone.utc)
 ITEM = Item("nginx:latest", "docker.io/library/nginx", "nginx:latest")
 EVENTS = {
-    lives.Retried: lives.Retried(11),
-    lives.CancelAsked: lives.CancelAsked("lisi"),
-    lives.Queued: lives.Queued(),
-    lives.Announced: lives.Announced("20260102-030405-a1b2", "r.io/ns/", (ITEM,), NOW),
-    lives.Committed: lives.Committed("c0ffee"),
-    lives.Posting: lives.Posting(NOW),
-    lives.AnswerLost: lives.AnswerLost(),
-    lives.Dispatched: lives.Dispatched(),
-    lives.RunSeen: lives.RunSeen(7, "http://127.0.0.1/7"),
-    lives.Noticed: lives.Noticed(),
-    lives.Concluded: lives.Concluded((replace(ITEM, result="succeeded", seconds=1.5),)),
-    lives.Ended: lives.Ended("succeeded", NOW),
+    events.Retried: events.Retried(11),
+    events.CancelAsked: events.CancelAsked("lisi"),
+    events.Queued: events.Queued(),
+    events.Announced: events.Announced("20260102-030405-a1b2", "r.io/ns/", (ITEM,), NOW),
+    events.Committed: events.Committed("c0ffee"),
+    events.Posting: events.Posting(NOW),
+    events.AnswerLost: events.AnswerLost(),
+    events.Dispatched: events.Dispatched(),
+    events.RunSeen: events.RunSeen(7, "http://127.0.0.1/7"),
+    events.Noticed: events.Noticed(),
+    events.Concluded: events.Concluded((replace(ITEM, result="succeeded", seconds=1.5),)),
+    events.Ended: events.Ended("succeeded", NOW),
 }
 
 
@@ -57,7 +58,7 @@ def test_every_state_leads_to_the_end():
 
 def test_a_whole_life_survives_the_store_after_each_step():
     now = job()
-    for event in (*list(EVENTS.values())[:10], EVENTS[lives.Concluded], EVENTS[lives.Ended]):
+    for event in (*list(EVENTS.values())[:10], EVENTS[events.Concluded], EVENTS[events.Ended]):
         now = advance(now, event)
         assert from_record(to_record(now)) == now
     assert now.result == "succeeded"
@@ -68,7 +69,7 @@ def test_a_whole_life_survives_the_store_after_each_step():
 
 
 def test_a_dispatch_that_names_its_run_keeps_it():
-    dispatched = advance(job("committed"), lives.Dispatched(7, "u"))
+    dispatched = advance(job("committed"), events.Dispatched(7, "u"))
     assert (dispatched.run_id, dispatched.run_url) == (7, "u")
 
 
@@ -86,4 +87,4 @@ def test_the_result_of_a_job_follows_from_its_images(results, wanted):
 
 def test_only_open_images_are_failed_by_the_job():
     done, open_ = replace(ITEM, result="succeeded"), ITEM
-    assert lives.fail_open((done, open_), "weg") == (done, replace(open_, result="failed", reason="weg"))
+    assert results.fail_open((done, open_), "weg") == (done, replace(open_, result="failed", reason="weg"))

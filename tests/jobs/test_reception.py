@@ -7,7 +7,7 @@ from datetime import datetime, timezone
 import pytest
 
 from tests.support.clock import FakeClock
-from wxsync.jobs import job as lives
+from wxsync.jobs import events
 from wxsync.jobs.job import Job, advance, from_record, to_record
 from wxsync.jobs.ledger import Ledger
 from wxsync.jobs.reception import Reception
@@ -73,7 +73,7 @@ def test_a_job_that_ended_since_it_was_read_is_not_handed_over_again(desk):
         def open_jobs(self):
             seen = super().open_jobs()
             for record in seen:
-                super().save(to_record(advance(from_record(record), lives.Ended("refused", NOW))), NOW)
+                super().save(to_record(advance(from_record(record), events.Ended("refused", NOW))), NOW)
             return seen
 
     here = desk(store_type=Stale)
@@ -112,7 +112,7 @@ def test_a_waiting_sync_that_was_cancelled_by_a_process_that_died_then_ends_with
     here = desk()
     number = here.receive("nginx:latest")
     command = from_record(here.store.job(here.receive("取消", "cancel")))
-    here.store.save(to_record(advance(command, lives.Ended("succeeded", NOW))), NOW, cancels=number)
+    here.store.save(to_record(advance(command, events.Ended("succeeded", NOW))), NOW, cancels=number)
     assert here.answer().startswith("⚠️ 已取消\n还没有开始")
     assert here.handed_over == []
 
@@ -121,7 +121,7 @@ def test_a_sync_that_ended_while_it_was_being_cancelled_is_not_ended_again(desk)
     class Stale(Store):
         def save(self, job, now, *, cancels=0, **given):
             if cancels:
-                ended = advance(from_record(self.job(cancels)), lives.Ended("refused", NOW))
+                ended = advance(from_record(self.job(cancels)), events.Ended("refused", NOW))
                 super().save(to_record(ended), now)
             super().save(job, now, cancels=cancels, **given)
 

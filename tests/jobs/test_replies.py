@@ -8,8 +8,9 @@ from datetime import datetime, timedelta, timezone
 import pytest
 
 from wxsync.jobs.command import BadItem
-from wxsync.jobs.job import Item, Job
+from wxsync.jobs.job import Job
 from wxsync.jobs.replies import chat, layout, refusals, syncs
+from wxsync.jobs.results import Item
 from wxsync.wecom.splitting import split
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone.utc)

@@ -11,6 +11,7 @@ import pytest
 
 from tests.support.clock import FakeClock
 from wxsync.clock import SystemClock
+from wxsync.jobs import events, results
 from wxsync.jobs import job as lives
 from wxsync.jobs.engine import Step, SwitchedOff
 from wxsync.jobs.heartbeat import Heartbeat
@@ -173,7 +174,7 @@ def test_a_dispatch_that_never_left_is_sent_when_github_is_there_again(bench, gi
 def test_a_process_that_died_before_it_sent_the_dispatch_sends_it_a_minute_later(bench, github):
     bench.ask()
     job = bench.run_to("committed")
-    bench.store.save(to_record(lives.advance(job, lives.Posting(bench.clock.now()))), bench.clock.now())
+    bench.store.save(to_record(lives.advance(job, events.Posting(bench.clock.now()))), bench.clock.now())
     bench.slot.give_back(job.id)
     bench.restart()
     assert bench.slot.job == job.id
@@ -400,7 +401,7 @@ def test_destinations_of_a_running_job_count_as_owned_and_failed_images_leave_no
     assert bench.store.owners() == []
     for text in bench.store.outbox():
         bench.store.settle(text, bench.clock.now())
-    now, item = bench.clock.now(), lives.Item("redis:7.0", "docker.io/library/redis", "redis:7.0")
+    now, item = bench.clock.now(), results.Item("redis:7.0", "docker.io/library/redis", "redis:7.0")
     other = bench.store.add(to_record(Job(
         0, "sync", "lisi", "redis:7.0", now, state="running", is_noticed=True, started_at=now, items=(item,))))
     bench.ask("quay.io/other/redis:7.0")
@@ -513,7 +514,7 @@ def test_a_dispatch_that_may_have_been_sent_is_searched_for_a_minute_before_a_ca
     bench.run_to("committed")
     bench.engine.at = "committed"
     job = from_record(bench.store.open_jobs()[0])
-    bench.store.save(to_record(lives.advance(job, lives.Posting(bench.clock.now()))), bench.clock.now())
+    bench.store.save(to_record(lives.advance(job, events.Posting(bench.clock.now()))), bench.clock.now())
     cancel(bench, number)
     bench.slot.give_back(number)
     began = bench.clock.now()
@@ -537,5 +538,5 @@ def test_a_cancel_call_that_fails_is_repeated(bench, github, status):
 def cancel(bench: Bench, number: int) -> None:
     """Mark the job as its member's 取消 does."""
     command = bench.store.add(to_record(Job(0, "cancel", "zhangsan", "取消", bench.clock.now())))
-    ended = lives.advance(from_record(bench.store.job(command)), lives.Ended("succeeded", bench.clock.now()))
+    ended = lives.advance(from_record(bench.store.job(command)), events.Ended("succeeded", bench.clock.now()))
     bench.store.save(to_record(ended), bench.clock.now(), cancels=number)

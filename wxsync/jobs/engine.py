@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import NamedTuple, Protocol
 
 from wxsync.errors import RemoteFault
-from wxsync.jobs.job import Event, Job
+from wxsync.jobs.events import Event
+from wxsync.jobs.job import Job
 
 
 class Step(NamedTuple):

@@ -8,7 +8,8 @@ from wxsync.errors import Bug
 from wxsync.jobs import command, destination, reference
 from wxsync.jobs.command import ImageRequest
 from wxsync.jobs.destination import Owner, Planned
-from wxsync.jobs.job import Item, Job, from_record
+from wxsync.jobs.job import Job, from_record
+from wxsync.jobs.results import Item
 from wxsync.store.records import Ownership
 from wxsync.store.store import Store
 

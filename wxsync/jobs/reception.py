@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from wxsync.clock import Clock
-from wxsync.jobs import command
-from wxsync.jobs import job as lives
+from wxsync.jobs import command, events, results
 from wxsync.jobs.job import Job, advance, from_record
 from wxsync.jobs.ledger import Ledger
 from wxsync.jobs.replies import chat, followups, refusals
@@ -67,7 +66,7 @@ class Reception:
                 raise
             except Exception:  # the top of one job: a message that breaks it must not keep others waiting
                 LOG.exception("reception failed", job=job.id)
-                self._end(job, lives.FAILED, refusals.internal_error(job))
+                self._end(job, results.FAILED, refusals.internal_error(job))
         return IDLE_S
 
     def _decide(self, job: Job) -> None:
@@ -76,21 +75,21 @@ class Reception:
             return
         parsed = command.parse(job.text, own_prefix=self._own_prefix)
         if self._allowed and job.member.casefold() not in self._allowed:
-            self._end(job, lives.REFUSED, refusals.not_allowed())
+            self._end(job, results.REFUSED, refusals.not_allowed())
         elif isinstance(parsed, command.SyncImages):
             self._sync(job)
         elif isinstance(parsed, command.UploadFiles):
-            self._end(job, lives.REFUSED, self._upload_answer())
+            self._end(job, results.REFUSED, self._upload_answer())
         elif isinstance(parsed, command.Refusal):
-            self._end(job, lives.REFUSED, refusals.refused(parsed.items, job.id))
+            self._end(job, results.REFUSED, refusals.refused(parsed.items, job.id))
         elif parsed == command.ChatCommand("cancel"):
             self._cancel(job)
         elif parsed == command.ChatCommand("retry"):
             self._retry(job)
         elif isinstance(parsed, command.ChatCommand):
-            self._end(job, lives.SUCCEEDED, self._chat_answer(job, parsed.name))
+            self._end(job, results.SUCCEEDED, self._chat_answer(job, parsed.name))
         else:
-            self._end(job, lives.SUCCEEDED, chat.help_text(parsed.suggestion))
+            self._end(job, results.SUCCEEDED, chat.help_text(parsed.suggestion))
 
     def _cancel(self, job: Job) -> None:
         """Mark the newest open sync that the member may cancel, and answer; the sync's own answer follows."""
@@ -99,10 +98,10 @@ class Reception:
         theirs = open_syncs if job.member.casefold() in self._admins else []
         targets = [each for each in own or theirs if not each.cancelled_by]
         if not targets:
-            self._end(job, lives.SUCCEEDED, followups.nothing_to_cancel(own or open_syncs))
+            self._end(job, results.SUCCEEDED, followups.nothing_to_cancel(own or open_syncs))
             return
         target = targets[-1]
-        ended = advance(job, lives.Ended(lives.SUCCEEDED, self._clock.now()))
+        ended = advance(job, events.Ended(results.SUCCEEDED, self._clock.now()))
         self._ledger.save(ended, followups.cancelling(target, len(targets) - 1), cancels=target.id)
         LOG.info("cancel asked", job=target.id, by=job.member, request=job.id)
         self._hurry(target.id)
@@ -114,36 +113,36 @@ class Reception:
 
     def _end_cancelled(self, job: Job) -> None:
         """End a sync that still waited for the slot."""
-        self._end(job, lives.CANCELLED, followups.cancelled_unstarted(job))
+        self._end(job, results.CANCELLED, followups.cancelled_unstarted(job))
 
     def _retry(self, job: Job) -> None:
         """Make the job a sync of what the member's last sync did not mirror."""
         last = next(iter(self._store.jobs(limit=1, before=job.id, kinds=("sync",), member=job.member)), None)
         repeated = from_record(last) if last else None
-        if repeated is None or repeated.ended_at is None or repeated.result == lives.SUCCEEDED:
-            self._end(job, lives.SUCCEEDED, followups.nothing_to_retry(repeated))
+        if repeated is None or repeated.ended_at is None or repeated.result == results.SUCCEEDED:
+            self._end(job, results.SUCCEEDED, followups.nothing_to_retry(repeated))
             return
         # One that never started repeats what it was to repeat itself.
         source = repeated.retry_of if repeated.retry_of and not repeated.items else repeated.id
-        self._sync(advance(job, lives.Retried(source)))
+        self._sync(advance(job, events.Retried(source)))
 
     def _sync(self, job: Job) -> None:
         if job.cancelled_by:
             self._end_cancelled(job)
         elif self._missing["mirror"]:
-            self._end(job, lives.REFUSED, refusals.part_missing("镜像同步", self._missing["mirror"]))
+            self._end(job, results.REFUSED, refusals.part_missing("镜像同步", self._missing["mirror"]))
         elif self._slot.take(job.id):
             self._hand_over_if_open(job)
         elif job.is_queued:
             return
         elif self._max_queue == 0:
-            self._end(job, lives.REFUSED, self._busy_answer())
+            self._end(job, results.REFUSED, self._busy_answer())
         else:
             waiting = [each for each in self._open("sync") if each.is_queued and each.state == "accepted"]
             if len(waiting) >= self._max_queue:
-                self._end(job, lives.REFUSED, refusals.queue_full(self._max_queue))
+                self._end(job, results.REFUSED, refusals.queue_full(self._max_queue))
             else:
-                self._ledger.save(advance(job, lives.Queued()), refusals.queued(len(waiting) + 1))
+                self._ledger.save(advance(job, events.Queued()), refusals.queued(len(waiting) + 1))
 
     def _hand_over_if_open(self, job: Job) -> None:
         """The worker may have ended the job since it was read here: then the slot was free only because of that."""
@@ -179,5 +178,5 @@ class Reception:
         return [from_record(record) for record in self._store.open_jobs() if record.kind == kind]
 
     def _end(self, job: Job, result: str, text: str) -> None:
-        self._ledger.save(advance(job, lives.Ended(result, self._clock.now())), text)
+        self._ledger.save(advance(job, events.Ended(result, self._clock.now())), text)
         LOG.info("job ended", job=job.id, kind=job.kind, result=result)

@@ -8,11 +8,11 @@ from datetime import timedelta
 
 from wxsync.clock import Clock
 from wxsync.errors import RemoteFault
-from wxsync.jobs import imagelist
-from wxsync.jobs import job as lives
+from wxsync.jobs import events, imagelist, results
 from wxsync.jobs.engine import Step
-from wxsync.jobs.job import Item, Job
+from wxsync.jobs.job import Job
 from wxsync.jobs.replies import followups, syncs
+from wxsync.jobs.results import Item
 from wxsync.log.logger import logger
 from wxsync.remote.github.client import GitHub, RunRef
 from wxsync.remote.github.report import ImageResult, RunReport
@@ -55,9 +55,9 @@ class ActionsSync:
         self._age_s(job)  # from here on this process's own clock counts
         if job.cancelled_by and job.state in {"announced", "committed"} and not self._may_run(job):
             why = followups.why_cancelled(job)
-            return Step(lives.Concluded(lives.fail_open(job.items, why, lives.CANCELLED), lives.CANCELLED, why))
+            return Step(events.Concluded(results.fail_open(job.items, why, results.CANCELLED), results.CANCELLED, why))
         if job.state == "announced":
-            return Step(lives.Committed(self._commit(job)))
+            return Step(events.Committed(self._commit(job)))
         if job.state == "committed":
             return self._dispatch(job)
         return self._follow(job)
@@ -70,15 +70,15 @@ class ActionsSync:
             step = self._find(job) if job.state == "dispatched" else self._watch(job)
         except RemoteFault as fault:
             if is_over and fault.temporary:
-                return self._conclude(job, lives.TIMED_OUT)
+                return self._conclude(job, results.TIMED_OUT)
             if is_late and fault.temporary:
-                return Step(lives.Noticed())
+                return Step(events.Noticed())
             raise
         if step.event is not None:
             return step
         if is_over:
-            return self._conclude(job, lives.TIMED_OUT)
-        return Step(lives.Noticed()) if is_late else step
+            return self._conclude(job, results.TIMED_OUT)
+        return Step(events.Noticed()) if is_late else step
 
     def retry_s(self, job: Job, fault: RemoteFault, tries: int) -> float | None:
         """See Engine. Before the dispatch a few tries; once a run may exist, patience until `follow`."""
@@ -132,7 +132,7 @@ class ActionsSync:
         if job.posted_at is None:
             self._unsent.add(job.id)
             self._posted[job.id] = self._clock.monotonic()
-            return Step(lives.Posting(self._clock.now()))
+            return Step(events.Posting(self._clock.now()))
         if job.id not in self._unsent:
             return self._search(job)
         self._unsent.discard(job.id)
@@ -145,17 +145,17 @@ class ActionsSync:
         except RemoteFault as fault:
             if fault.maybe_done:
                 LOG.warning("dispatch without an answer", job=job.id, why=str(fault))
-                return Step(lives.AnswerLost())
+                return Step(events.AnswerLost())
             self._unsent.add(job.id)  # it never left: the next try may send it
             raise
         LOG.info("sync dispatched", job=job.id, request=job.request_id, run=run.id if run else None)
-        return Step(lives.Dispatched(run.id, run.url) if run else lives.Dispatched())
+        return Step(events.Dispatched(run.id, run.url) if run else events.Dispatched())
 
     def _search(self, job: Job) -> Step:
         """Look for the run of a dispatch that may have been sent, before a crash or without an answer."""
         run = self._run_of(job)
         if run is not None:
-            return Step(lives.Dispatched(run.id, run.url))
+            return Step(events.Dispatched(run.id, run.url))
         if self._posted_s(job) < SEARCH_S:
             return Step(None, min(self._poll_s, 5.0))
         if not job.is_answer_lost:
@@ -174,10 +174,10 @@ class ActionsSync:
 
     def _find(self, job: Job) -> Step:
         if job.run_id:
-            return Step(lives.RunSeen(job.run_id, job.run_url), self._poll_s)
+            return Step(events.RunSeen(job.run_id, job.run_url), self._poll_s)
         run = self._run_of(job)
         if run is not None:
-            return Step(lives.RunSeen(run.id, run.url), self._poll_s)
+            return Step(events.RunSeen(run.id, run.url), self._poll_s)
         if self._posted_s(job) > UNSEEN_S:
             raise RemoteFault(
                 "GitHub 已接受请求，但一直没有出现对应的工作流运行",
@@ -204,7 +204,7 @@ class ActionsSync:
             ) from fault
         if run.status != "completed":
             return Step(None, self._poll_s)
-        return self._conclude(job, lives.CANCELLED if run.conclusion == "cancelled" else "")
+        return self._conclude(job, results.CANCELLED if run.conclusion == "cancelled" else "")
 
     def _stop(self, job: Job) -> None:
         """Tell GitHub to stop the run. When it refuses for good, the run goes on and is followed to its end."""
@@ -218,22 +218,22 @@ class ActionsSync:
 
     def _conclude(self, job: Job, result: str) -> Step:
         """Read each image's result; images without one share the run's own reason."""
-        report = self._report(job, is_last=result == lives.TIMED_OUT)
-        if report is not None and result != lives.TIMED_OUT and self._asks_again(job, report):
+        report = self._report(job, is_last=result == results.TIMED_OUT)
+        if report is not None and result != results.TIMED_OUT and self._asks_again(job, report):
             return Step(None, self._poll_s)
         found = {image.n: image for image in report.images} if report else {}
         cancelled = followups.why_cancelled(job)
         items = tuple(_with_result(item, found.get(n), cancelled) for n, item in enumerate(job.items, 1))
         if all(item.result for item in items):
             result = result if any(item.result == result for item in items) else ""
-        elif result == lives.TIMED_OUT:
-            items = lives.fail_open(items, "到时仍没有结果", lives.TIMED_OUT)
-        elif result == lives.CANCELLED:
-            items = lives.fail_open(items, cancelled, lives.CANCELLED)
+        elif result == results.TIMED_OUT:
+            items = results.fail_open(items, "到时仍没有结果", results.TIMED_OUT)
+        elif result == results.CANCELLED:
+            items = results.fail_open(items, cancelled, results.CANCELLED)
         else:
             whole = syncs.reason_text(report.reason_class, report.reason) if report else ""
-            items = lives.fail_open(items, whole or "工作流没有给出这个镜像的结果")
-        return Step(lives.Concluded(items, result, cancelled if result == lives.CANCELLED else ""))
+            items = results.fail_open(items, whole or "工作流没有给出这个镜像的结果")
+        return Step(events.Concluded(items, result, cancelled if result == results.CANCELLED else ""))
 
     def _report(self, job: Job, *, is_last: bool) -> RunReport | None:
         if not job.run_id:
@@ -264,7 +264,7 @@ def _with_result(item: Item, image: ImageResult | None, cancelled: str) -> Item:
     done = replace(item, result=image.result, seconds=image.seconds)
     if done.is_mirrored:
         return done
-    return replace(done, reason=cancelled if image.result == lives.CANCELLED else _reason(image))
+    return replace(done, reason=cancelled if image.result == results.CANCELLED else _reason(image))
 
 
 def _reason(image: ImageResult) -> str:

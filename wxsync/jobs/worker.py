@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 from wxsync.clock import Clock
 from wxsync.errors import RemoteFault
-from wxsync.jobs import job as lives
-from wxsync.jobs import planning
+from wxsync.jobs import events, planning, results
 from wxsync.jobs.engine import Engine
 from wxsync.jobs.heartbeat import Heartbeat
 from wxsync.jobs.job import Job, advance, from_record
@@ -131,7 +130,7 @@ class Worker:
     def _advance(self, live: _Live) -> None:
         by = self._store.cancelled_by(live.job.id)
         if by and not live.job.cancelled_by:
-            live.job = advance(live.job, lives.CancelAsked(by))
+            live.job = advance(live.job, events.CancelAsked(by))
         job = live.job
         if job.state == "accepted":
             self._announce(live)
@@ -142,7 +141,7 @@ class Worker:
         event, again_s = self._engine.step(job)
         if event is not None:
             after = advance(job, event)
-            if isinstance(event, lives.Noticed):
+            if isinstance(event, events.Noticed):
                 waited_s = (self._clock.now() - (job.started_at or job.created_at)).total_seconds()
                 self._save(live, after, syncs.still_running(after, waited_s))
                 self._free_slot(after)
@@ -155,28 +154,28 @@ class Worker:
         job = live.job
         now = self._clock.now()
         if job.cancelled_by:
-            self._end_unstarted(live, lives.CANCELLED, followups.cancelled_unstarted(job))
+            self._end_unstarted(live, results.CANCELLED, followups.cancelled_unstarted(job))
             return
         try:
             images = planning.requested(self._store, job, own_prefix=self._prefix)
             items = planning.plan(self._store, job, images)
         except planning.Refused as refusal:
-            self._end_unstarted(live, lives.REFUSED, refusals.clashes(refusal.lines, job.id))
+            self._end_unstarted(live, results.REFUSED, refusals.clashes(refusal.lines, job.id))
             return
-        after = advance(job, lives.Announced(self._new_request_id(), self._prefix, items, now))
+        after = advance(job, events.Announced(self._new_request_id(), self._prefix, items, now))
         self._save(live, after, syncs.announced(after))
         LOG.info("sync announced", job=job.id, request=after.request_id, images=len(items))
 
     def _end_unstarted(self, live: _Live, result: str, text: str) -> None:
-        self._save(live, advance(live.job, lives.Ended(result, self._clock.now())), text)
+        self._save(live, advance(live.job, events.Ended(result, self._clock.now())), text)
         LOG.info("sync ended", job=live.job.id, result=result, images=0)
         self._forget(live)
 
     def _finish(self, live: _Live) -> None:
         job, now = live.job, self._clock.now()
         took_s = (now - (job.started_at or job.created_at)).total_seconds()
-        ended = advance(job, lives.Ended(job.result, now))
-        owned = planning.owned_by(job, {lives.SUCCEEDED, lives.SKIPPED})
+        ended = advance(job, events.Ended(job.result, now))
+        owned = planning.owned_by(job, {results.SUCCEEDED, results.SKIPPED})
         self._save(live, ended, syncs.concluded(job, took_s), owned=owned)
         LOG.info("sync ended", job=job.id, result=job.result, images=len(job.items), took=round(took_s, 1))
         self._forget(live)
@@ -204,7 +203,7 @@ class Worker:
 
     def _fail(self, live: _Live, reason: str) -> None:
         """Conclude a job for a reason of its own."""
-        failed = lives.Concluded(lives.fail_open(live.job.items, reason), lives.FAILED, reason)
+        failed = events.Concluded(results.fail_open(live.job.items, reason), results.FAILED, reason)
         try:
             self._save(live, advance(live.job, failed))
             live.due = self._clock.monotonic()
@@ -216,8 +215,8 @@ class Worker:
         job, now = live.job, self._clock.now()
         try:
             if job.state not in {"accepted", "concluded"}:
-                job = advance(job, lives.Concluded(lives.fail_open(job.items, "程序内部错误"), lives.FAILED))
-            ended = advance(job, lives.Ended(lives.FAILED, now))
+                job = advance(job, events.Concluded(results.fail_open(job.items, "程序内部错误"), results.FAILED))
+            ended = advance(job, events.Ended(results.FAILED, now))
             self._save(live, ended, refusals.internal_error(ended))
         except StoreFault:
             self._later(live, STORE_RETRY_S)

@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from wxsync.jobs import job as lives
+from wxsync.jobs import results
 from wxsync.jobs.job import Job
 from wxsync.jobs.replies import layout
 
 RESULT_WORDS = {
-    lives.SUCCEEDED: "成功",
-    lives.SKIPPED: "已存在",
-    lives.PARTLY: "部分成功",
-    lives.FAILED: "失败",
-    lives.TIMED_OUT: "超时",
-    lives.CANCELLED: "已取消",
-    lives.REFUSED: "未开始",
+    results.SUCCEEDED: "成功",
+    results.SKIPPED: "已存在",
+    results.PARTLY: "部分成功",
+    results.FAILED: "失败",
+    results.TIMED_OUT: "超时",
+    results.CANCELLED: "已取消",
+    results.REFUSED: "未开始",
     "": "进行中",
 }
 STATE_WORDS = {

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from wxsync.jobs.job import Item, Job
+from wxsync.jobs.job import Job
+from wxsync.jobs.results import Item
 from wxsync.wecom.splitting import fits
 
 TIMES_A_LINE = 5

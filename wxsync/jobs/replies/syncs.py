@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from wxsync.jobs import job as lives
+from wxsync.jobs import results
 from wxsync.jobs.job import Job
 from wxsync.jobs.replies import layout
 
@@ -48,19 +48,19 @@ def concluded(job: Job, took_s: float) -> str:
     missed = [(n, item) for n, item in enumerate(job.items, 1) if not item.is_mirrored]
     pulls = [f"docker pull {job.prefix}{item.destination}" for item in mirrored]
     tail = [f"用时 {layout.duration(took_s)}"]
-    skipped = sum(item.result == lives.SKIPPED for item in mirrored)
+    skipped = sum(item.result == results.SKIPPED for item in mirrored)
     if skipped:
         tail.insert(0, f"其中 {skipped} 个目标已是同一摘要，未重复复制")
-    if job.cancelled_by and job.result != lives.CANCELLED:
+    if job.cancelled_by and job.result != results.CANCELLED:
         tail.insert(0, "收到了取消，但工作流没有来得及停下")
-    if job.result == lives.SUCCEEDED:
+    if job.result == results.SUCCEEDED:
         head = [f"✅ 镜像同步完成！成功 {len(mirrored)} 个"]
         return layout.with_times(job, layout.within_bounds(job.id, head, pulls, tail))
-    unknown = sum(item.result == lives.TIMED_OUT for _, item in missed)
-    if job.result == lives.TIMED_OUT:
+    unknown = sum(item.result == results.TIMED_OUT for _, item in missed)
+    if job.result == results.TIMED_OUT:
         counts = f"已确认成功 {len(mirrored)} 个，失败 {len(missed) - unknown} 个，没有结果 {unknown} 个"
         head = ["❌ 镜像同步超时", counts]
-    elif job.result == lives.CANCELLED:
+    elif job.result == results.CANCELLED:
         head = ["⚠️ 已取消", f"取消前已同步 {len(mirrored)} 个，未同步 {len(missed)} 个"]
     else:
         head = [f"❌ 镜像同步失败：成功 {len(mirrored)} 个，失败 {len(missed)} 个"]

@@ -1,0 +1,112 @@
+"""What can happen to a job, with what is learnt by it. Floor: jobs, pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Union
+
+from wxsync.jobs.results import Item
+
+
+@dataclass(frozen=True)
+class Retried:
+    """It is a sync that repeats what that job did not mirror."""
+
+    of: int
+
+
+@dataclass(frozen=True)
+class CancelAsked:
+    """A member wants it to end; the store has kept that already."""
+
+    by: str
+
+
+@dataclass(frozen=True)
+class Queued:
+    """It waits for the slot, and the member was told so."""
+
+
+@dataclass(frozen=True)
+class Announced:
+    """The images have destinations below prefix (REGISTRY/NAMESPACE/) and the member was told."""
+
+    request_id: str
+    prefix: str
+    items: tuple[Item, ...]
+    at: datetime
+
+
+@dataclass(frozen=True)
+class Committed:
+    """The request's block is in GitHub's images.txt at this commit."""
+
+    commit: str
+
+
+@dataclass(frozen=True)
+class Posting:
+    """The dispatch is about to be sent; stored before, so that it is never sent blindly again."""
+
+    at: datetime
+
+
+@dataclass(frozen=True)
+class AnswerLost:
+    """The dispatch was sent and nobody knows whether GitHub took it."""
+
+
+@dataclass(frozen=True)
+class Dispatched:
+    """GitHub has taken the dispatch, and may have named the run (run_id 0: it has not)."""
+
+    run_id: int = 0
+    run_url: str = ""
+
+
+@dataclass(frozen=True)
+class RunSeen:
+    """The workflow run that does this job."""
+
+    run_id: int
+    run_url: str
+
+
+@dataclass(frozen=True)
+class Noticed:
+    """The member was told that it takes longer."""
+
+
+@dataclass(frozen=True)
+class Concluded:
+    """The result of each image is known; result is set when the whole job has one of its own (timed_out, cancelled)."""
+
+    items: tuple[Item, ...]
+    result: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """The final answer is owed to the member; nothing more happens."""
+
+    result: str
+    at: datetime
+    reason: str = ""
+
+
+Event = Union[
+    Retried,
+    CancelAsked,
+    Queued,
+    Announced,
+    Committed,
+    Posting,
+    AnswerLost,
+    Dispatched,
+    RunSeen,
+    Noticed,
+    Concluded,
+    Ended,
+]
