@@ -6,12 +6,14 @@ Floor: sandbox.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import re
 import socket
 import socketserver
 import struct
 import sys
+import termios
 import threading
 import time
 from collections import deque
@@ -59,12 +61,13 @@ class Request:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a stand-in says."""
+    """What a stand-in says. cut_at: after so many bytes of the body the connection is reset."""
 
     status: int
     body: bytes = b""
     content_type: str = JSON
     headers: tuple[tuple[str, str], ...] = ()
+    cut_at: int | None = None
 
 
 Respond = Callable[[Request], Answer]
@@ -252,7 +255,9 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("Connection", "close")
         self.end_headers()
         if has_body and self.command != "HEAD":
-            self.wfile.write(answer.body[: len(answer.body) // 2] if cut else answer.body)
+            self.wfile.write(answer.body[: len(answer.body) // 2] if cut else answer.body[: answer.cut_at])
+            if answer.cut_at is not None:
+                self._reset_when_sent()
 
     def _misbehave(self, fault: Fault, answer: Answer | None) -> None:
         if isinstance(fault.what, int):
@@ -264,9 +269,21 @@ class _Handler(BaseHTTPRequestHandler):
         elif fault.what == "truncate" and answer:
             self._write(answer, cut=True)
         elif fault.what == "reset":
-            # Lingering for zero seconds makes close() send RST instead of FIN.
-            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            self.connection.close()
+            self._reset()
+
+    def _reset_when_sent(self) -> None:
+        """Reset once the other side has all that was written: a reset drops what still waits to be sent."""
+        for _ in range(200):
+            if struct.unpack("i", fcntl.ioctl(self.connection, termios.TIOCOUTQ, bytes(4)))[0] == 0:
+                break
+            time.sleep(0.005)
+        self.close_connection = True
+        self._reset()
+
+    def _reset(self) -> None:
+        # Lingering for zero seconds makes close() send RST instead of FIN.
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.connection.close()
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the base class names it so
         """Say nothing: the requests are kept, not printed."""

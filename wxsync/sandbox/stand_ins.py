@@ -8,13 +8,21 @@ from collections.abc import Callable
 from wxsync.sandbox.github.runs import Pace
 from wxsync.sandbox.github.stand_in import GitHub
 from wxsync.sandbox.qingstor.stand_in import QingStor
+from wxsync.sandbox.registry.access import BEARER
+from wxsync.sandbox.registry.images import made
+from wxsync.sandbox.registry.stand_in import Registry
 from wxsync.sandbox.wecom.stand_in import WeCom
 
 Settings = dict[str, dict[str, str]]
+ACTIONS, LOCAL = "actions", "local"
 
 
 class StandIns:
-    """WeCom, GitHub and QingStor; a context manager that ends them. answer_within_s, pause_s: see Courier."""
+    """WeCom, GitHub, QingStor and two registries; a context manager that ends them.
+
+    answer_within_s, pause_s: see Courier. source makes every image asked for; destination: where the local engine
+    puts them, GitHub's runs put theirs nowhere.
+    """
 
     def __init__(
         self, *, now: Callable[[], float] = time.time, answer_within_s: float = 5.0, pause_s: float = 1.0,
@@ -24,6 +32,8 @@ class StandIns:
         self.github = GitHub(now=now)
         self.github.pace = pace or Pace()
         self.qingstor = QingStor(now=now)
+        self.source = Registry(access=BEARER, maker=made)
+        self.destination = Registry(access=BEARER, is_pull_open=False)
 
     def __enter__(self) -> StandIns:
         return self
@@ -31,21 +41,15 @@ class StandIns:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def settings(self) -> Settings:
+    def settings(self, engine: str = ACTIONS) -> Settings:
         """Return the daemon's options by section; listeners and state directory are the caller's."""
-        identity, secrets = self.wecom.identity, self.github.dispatching.secrets
+        identity = self.wecom.identity
         return {
             "wecom": {
                 "corp_id": identity.corp_id, "agent_id": str(identity.agent_id), "secret": identity.secret,
                 "token": identity.token, "encoding_aes_key": identity.encoding_aes_key, "api_base": self.wecom.url,
             },
-            "github": {
-                "token": self.github.token, "repo": self.github.repo, "branch": self.github.branch,
-                "api_base": self.github.url,
-            },
-            "registry": {
-                "registry": secrets["DOCKER_REGISTRY"], "namespace": secrets["DOCKER_NAMESPACE"], "precheck": "off",
-            },
+            **(self._local() if engine == LOCAL else self._actions()),
             "qingstor": {
                 "access_key_id": self.qingstor.access_key_id, "secret_access_key": self.qingstor.secret_access_key,
                 "zone": self.qingstor.zone, "bucket": next(iter(self.qingstor.buckets)),
@@ -53,10 +57,35 @@ class StandIns:
             },
         }
 
+    def _actions(self) -> Settings:
+        secrets = self.github.dispatching.secrets
+        return {
+            "github": {
+                "token": self.github.token, "repo": self.github.repo, "branch": self.github.branch,
+                "api_base": self.github.url,
+            },
+            "registry": {
+                "registry": secrets["DOCKER_REGISTRY"], "namespace": secrets["DOCKER_NAMESPACE"], "precheck": "off",
+            },
+        }
+
+    def _local(self) -> Settings:
+        access = self.destination.access
+        return {
+            "sync": {"engine": LOCAL},
+            "registry": {
+                "registry": self.destination.server.url, "namespace": "wxsync-demo",
+                "username": access.user, "password": access.password,
+                "mirrors": f"*={self.source.server.url}/{{host}}",
+            },
+        }
+
     def close(self) -> None:
         """End all; raises TokenLeaked when GitHub's log host saw a token."""
         self.wecom.close()
         self.qingstor.close()
+        self.source.close()
+        self.destination.close()
         self.github.close()
 
 

@@ -1,0 +1,1 @@
+"""A container registry on loopback: source, destination and token service. Floor: sandbox."""
