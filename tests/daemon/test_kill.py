@@ -9,13 +9,13 @@ import pytest
 from tests.daemon.conftest import final_answers, is_final, join
 from tests.support.daemon import ROOT, DaemonProcess, wait_for
 from wxsync.jobs.imagelist import parse
-from wxsync.jobs.job import STATES
+from wxsync.jobs.job import SYNC_STATES
 from wxsync.sandbox.github.runs import Pace
 
 WATCHED = str(ROOT / "tests" / "support" / "watched_daemon.py")
 MESSAGE = "nginx:latest, redis:7.0"
 # Between the states lie two more moments that are stored: the intent to dispatch, and the late notice.
-MOMENTS = (*STATES, "posting", "noticed")
+MOMENTS = (*SYNC_STATES, "posting", "noticed")
 
 
 def daemon_on(sandbox, tmp_path, *, die_after: str = "", ahead: float = 0.0) -> DaemonProcess:

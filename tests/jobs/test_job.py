@@ -11,10 +11,11 @@ import pytest
 from wxsync.errors import Bug
 from wxsync.jobs import events, results
 from wxsync.jobs.job import MOVES, STATES, Job, advance, from_record, to_record
-from wxsync.jobs.results import Item, result_of
+from wxsync.jobs.results import File, Item, result_of
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone.utc)
 ITEM = Item("nginx:latest", "docker.io/library/nginx", "nginx:latest")
+FILE = File("https://example.com/a.pdf")
 EVENTS = {
     events.Retried: events.Retried(11),
     events.CancelAsked: events.CancelAsked("lisi"),
@@ -27,6 +28,9 @@ EVENTS = {
     events.RunSeen: events.RunSeen(7, "http://127.0.0.1/7"),
     events.Noticed: events.Noticed(),
     events.Concluded: events.Concluded((replace(ITEM, result="succeeded", seconds=1.5),)),
+    events.Fetching: events.Fetching((FILE,), NOW),
+    events.Uploading: events.Uploading((replace(FILE, key="k.pdf", upload_id="u"),)),
+    events.Stored: events.Stored((replace(FILE, key="k.pdf", size=5, result="succeeded"),)),
     events.Ended: events.Ended("succeeded", NOW),
 }
 
@@ -66,6 +70,20 @@ def test_a_whole_life_survives_the_store_after_each_step():
     assert now.ended_at == NOW
     assert now.is_noticed
     assert (now.retry_of, now.cancelled_by) == (11, "lisi")
+
+
+def test_the_life_of_an_upload_survives_the_store_after_each_step():
+    now = replace(job(), kind="upload")
+    for event in (events.Fetching, events.Uploading, events.Stored, events.Fetching):
+        now = advance(now, EVENTS[event])
+        assert from_record(to_record(now)) == now
+    assert now.started_at == NOW
+    assert advance(now, events.Ended("succeeded", NOW)).state == "ended"
+
+
+def test_an_upload_that_goes_on_keeps_its_start():
+    fetching = advance(job(), EVENTS[events.Fetching])
+    assert advance(fetching, events.Fetching((FILE,))).started_at == NOW
 
 
 def test_a_dispatch_that_names_its_run_keeps_it():

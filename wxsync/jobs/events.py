@@ -6,14 +6,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Union
 
-from wxsync.jobs.results import Item
+from wxsync.jobs.results import File, Item
 
 
 @dataclass(frozen=True)
 class Retried:
-    """It is a sync that repeats what that job did not mirror."""
+    """It repeats what that job, a sync or an upload, did not bring about."""
 
     of: int
+    kind: str = "sync"
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,28 @@ class Concluded:
 
 
 @dataclass(frozen=True)
+class Fetching:
+    """Files are being downloaded, and nothing of those without a result is at QingStor. at: set by the first one."""
+
+    files: tuple[File, ...]
+    at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Uploading:
+    """A file has its key, and then the id of its multipart upload; stored before anything is sent under the key."""
+
+    files: tuple[File, ...]
+
+
+@dataclass(frozen=True)
+class Stored:
+    """One more file is at QingStor, whole, with its size, hash and link."""
+
+    files: tuple[File, ...]
+
+
+@dataclass(frozen=True)
 class Ended:
     """The final answer is owed to the member; nothing more happens."""
 
@@ -108,5 +131,8 @@ Event = Union[
     RunSeen,
     Noticed,
     Concluded,
+    Fetching,
+    Uploading,
+    Stored,
     Ended,
 ]

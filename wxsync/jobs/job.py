@@ -8,7 +8,7 @@ from typing import Any
 
 from wxsync.errors import Bug
 from wxsync.jobs import events
-from wxsync.jobs.results import Item, result_of
+from wxsync.jobs.results import File, Item, result_of
 from wxsync.store.records import JobRecord
 
 
@@ -18,7 +18,8 @@ class Job:
 
     posted_at is the moment before the dispatch is sent: with it, a restart knows that a run may exist.
     reason tells why the whole job failed, when no single image did. retry_of is the job whose unmirrored images this
-    one repeats, 0 for none; cancelled_by the member who asked to cancel it.
+    one repeats, 0 for none; cancelled_by the member who asked to cancel it. items are a sync's images, files what an
+    upload uploads; spooled names the local file in the spool that an upload is for, instead of links.
     """
 
     id: int
@@ -40,12 +41,16 @@ class Job:
     run_url: str = ""
     is_noticed: bool = False
     items: tuple[Item, ...] = ()
+    files: tuple[File, ...] = ()
+    spooled: str = ""
     reason: str = ""
     retry_of: int = 0
     cancelled_by: str = ""
 
 
-STATES = ("accepted", "announced", "committed", "dispatched", "running", "concluded", "ended")
+SYNC_STATES = ("accepted", "announced", "committed", "dispatched", "running", "concluded", "ended")
+UPLOAD_STATES = ("accepted", "fetching", "uploading", "stored", "ended")
+STATES = tuple(dict.fromkeys((*SYNC_STATES[:-1], *UPLOAD_STATES)))
 
 MOVES: dict[tuple[str, type], str] = {
     ("accepted", events.Retried): "accepted",
@@ -64,6 +69,15 @@ MOVES: dict[tuple[str, type], str] = {
     ("running", events.Noticed): "running",
     ("running", events.Concluded): "concluded",
     ("concluded", events.Ended): "ended",
+    ("accepted", events.Fetching): "fetching",
+    ("fetching", events.Fetching): "fetching",
+    ("fetching", events.Uploading): "uploading",
+    ("fetching", events.Ended): "ended",
+    ("uploading", events.Uploading): "uploading",
+    ("uploading", events.Stored): "stored",
+    ("uploading", events.Fetching): "fetching",
+    ("stored", events.Fetching): "fetching",
+    ("stored", events.Ended): "ended",
     **{(state, events.CancelAsked): state for state in STATES[:-1]},
 }
 
@@ -75,7 +89,7 @@ def advance(job: Job, event: events.Event) -> Job:
         raise Bug(f"no move for {type(event).__name__} in state {job.state}", where=f"job {job.id}")
     changes: dict[str, Any] = {"state": state}
     if isinstance(event, events.Retried):
-        changes.update(kind="sync", retry_of=event.of)
+        changes.update(kind=event.kind, retry_of=event.of)
     elif isinstance(event, events.CancelAsked):
         changes.update(cancelled_by=event.by)
     elif isinstance(event, events.Queued):
@@ -94,6 +108,10 @@ def advance(job: Job, event: events.Event) -> Job:
         changes.update(is_noticed=True)
     elif isinstance(event, events.Concluded):
         changes.update(items=event.items, result=event.result or result_of(event.items), reason=event.reason)
+    elif isinstance(event, (events.Fetching, events.Uploading, events.Stored)):
+        changes.update(files=event.files)
+        if isinstance(event, events.Fetching):
+            changes.update(started_at=event.at or job.started_at)
     elif isinstance(event, events.Ended):
         changes.update(result=event.result, ended_at=event.at, reason=event.reason or job.reason)
     return replace(job, **changes)
@@ -116,8 +134,9 @@ def from_record(record: JobRecord) -> Job:
         if key in data:
             data[key] = datetime.fromisoformat(data[key])
     items = tuple(Item(**{**each, "platforms": tuple(each["platforms"])}) for each in data.pop("items", ()))
+    files = tuple(File(**each) for each in data.pop("files", ()))
     columns = {key: getattr(record, key) for key in COLUMNS}
-    return Job(items=items, **columns, **data)
+    return Job(items=items, files=files, **columns, **data)
 
 
 COLUMNS = ("id", "kind", "member", "state", "result", "created_at", "ended_at", "cancelled_by")

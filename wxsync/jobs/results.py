@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Union
 
 SUCCEEDED, PARTLY, FAILED = "succeeded", "partly", "failed"
 TIMED_OUT, CANCELLED, REFUSED, SKIPPED = "timed_out", "cancelled", "refused", "skipped"
@@ -27,12 +29,34 @@ class Item:
         return self.result in {SUCCEEDED, SKIPPED}
 
 
-def result_of(items: tuple[Item, ...]) -> str:
-    """Return the job's result by its images: all mirrored, some, none."""
-    mirrored = sum(item.is_mirrored for item in items)
-    if mirrored == len(items):
+@dataclass(frozen=True)
+class File:
+    """One file of an upload job. result is empty while it is open.
+
+    key is chosen, and stored here, before QingStor hears of the object: after a crash whatever is there under it
+    goes away again.
+    """
+
+    source: str  # its link without password and query; the name of a local file
+    name: str = ""
+    size: int = 0  # bytes
+    sha256: str = ""
+    key: str = ""
+    upload_id: str = ""  # of the multipart upload that is open under the key
+    destination: str = ""  # the link that opens it
+    valid_until: str = ""  # ISO 8601, empty: as long as the object is there
+    result: str = ""
+    reason: str = ""  # why it failed, for the member
+    mend: str = ""
+    seconds: float | None = None
+
+
+def result_of(entries: Sequence[Union[Item, File]]) -> str:
+    """Return the job's result by what it was for: all there, some, none."""
+    there = sum(entry.result in {SUCCEEDED, SKIPPED} for entry in entries)
+    if there == len(entries):
         return SUCCEEDED
-    return PARTLY if mirrored else FAILED
+    return PARTLY if there else FAILED
 
 
 def fail_open(items: tuple[Item, ...], reason: str, result: str = FAILED) -> tuple[Item, ...]:
