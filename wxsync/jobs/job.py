@@ -87,7 +87,12 @@ def advance(job: Job, event: events.Event) -> Job:
     state = MOVES.get((job.state, type(event)))
     if state is None:
         raise Bug(f"no move for {type(event).__name__} in state {job.state}", where=f"job {job.id}")
-    changes: dict[str, Any] = {"state": state}
+    return replace(job, state=state, **_learnt(job, event))
+
+
+def _learnt(job: Job, event: events.Event) -> dict[str, Any]:  # noqa: PLR0912 one branch an event
+    """Return what else is new about the job."""
+    changes: dict[str, Any] = {}
     if isinstance(event, events.Retried):
         changes.update(kind=event.kind, retry_of=event.of)
     elif isinstance(event, events.CancelAsked):
@@ -108,13 +113,13 @@ def advance(job: Job, event: events.Event) -> Job:
         changes.update(is_noticed=True)
     elif isinstance(event, events.Concluded):
         changes.update(items=event.items, result=event.result or result_of(event.items), reason=event.reason)
-    elif isinstance(event, (events.Fetching, events.Uploading, events.Stored)):
+    elif isinstance(event, events.Fetching):
+        changes.update(files=event.files, started_at=event.at or job.started_at)
+    elif isinstance(event, (events.Uploading, events.Stored)):
         changes.update(files=event.files)
-        if isinstance(event, events.Fetching):
-            changes.update(started_at=event.at or job.started_at)
     elif isinstance(event, events.Ended):
         changes.update(result=event.result, ended_at=event.at, reason=event.reason or job.reason)
-    return replace(job, **changes)
+    return changes
 
 
 def to_record(job: Job) -> JobRecord:

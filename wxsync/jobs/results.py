@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Union
 
 SUCCEEDED, PARTLY, FAILED = "succeeded", "partly", "failed"
 TIMED_OUT, CANCELLED, REFUSED, SKIPPED = "timed_out", "cancelled", "refused", "skipped"
@@ -51,7 +50,7 @@ class File:
     seconds: float | None = None
 
 
-def result_of(entries: Sequence[Union[Item, File]]) -> str:
+def result_of(entries: Sequence[Item | File]) -> str:
     """Return the job's result by what it was for: all there, some, none."""
     there = sum(entry.result in {SUCCEEDED, SKIPPED} for entry in entries)
     if there == len(entries):
