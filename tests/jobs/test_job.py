@@ -28,6 +28,9 @@ EVENTS = {
     events.RunSeen: events.RunSeen(7, "http://127.0.0.1/7"),
     events.Noticed: events.Noticed(),
     events.Concluded: events.Concluded((replace(ITEM, result="succeeded", seconds=1.5),)),
+    events.Copying: events.Copying(),
+    events.Copied: events.Copied((replace(ITEM, result="succeeded", size=7, moved=5),)),
+    events.Progressed: events.Progressed(5, 7),
     events.Fetching: events.Fetching((FILE,), NOW),
     events.Uploading: events.Uploading((replace(FILE, key="k.pdf", upload_id="u"),)),
     events.Stored: events.Stored((replace(FILE, key="k.pdf", size=5, result="succeeded"),)),
@@ -70,6 +73,14 @@ def test_a_whole_life_survives_the_store_after_each_step():
     assert now.ended_at == NOW
     assert now.is_noticed
     assert (now.retry_of, now.cancelled_by) == (11, "lisi")
+
+
+def test_a_life_without_github_survives_the_store_after_each_step():
+    now = job()
+    for event in (events.Announced, events.Copying, events.Copied, events.Progressed, events.Concluded, events.Ended):
+        now = advance(now, EVENTS[event])
+        assert from_record(to_record(now)) == now
+    assert now.result == "succeeded"
 
 
 def test_the_life_of_an_upload_survives_the_store_after_each_step():

@@ -89,6 +89,26 @@ class Concluded:
 
 
 @dataclass(frozen=True)
+class Copying:
+    """This process copies the images itself, and the request's block is in the day's list."""
+
+
+@dataclass(frozen=True)
+class Copied:
+    """Some more images have their result."""
+
+    items: tuple[Item, ...]
+
+
+@dataclass(frozen=True)
+class Progressed:
+    """The member is told how far the copying is: bytes of those that there will be, as far as that is known."""
+
+    done: int
+    total: int
+
+
+@dataclass(frozen=True)
 class Fetching:
     """Files are being downloaded, and nothing of those without a result is at QingStor. at: set by the first one."""
 
@@ -131,6 +151,9 @@ Event = Union[
     RunSeen,
     Noticed,
     Concluded,
+    Copying,
+    Copied,
+    Progressed,
     Fetching,
     Uploading,
     Stored,

@@ -50,7 +50,8 @@ class Job:
 
 SYNC_STATES = ("accepted", "announced", "committed", "dispatched", "running", "concluded", "ended")
 UPLOAD_STATES = ("accepted", "fetching", "uploading", "stored", "ended")
-STATES = tuple(dict.fromkeys((*SYNC_STATES[:-1], *UPLOAD_STATES)))
+LOCAL_STATES = ("accepted", "announced", "copying", "concluded", "ended")  # of a sync without GitHub
+STATES = tuple(dict.fromkeys((*SYNC_STATES[:-1], *LOCAL_STATES[:-1], *UPLOAD_STATES)))
 
 MOVES: dict[tuple[str, type], str] = {
     ("accepted", events.Retried): "accepted",
@@ -68,6 +69,10 @@ MOVES: dict[tuple[str, type], str] = {
     ("dispatched", events.Concluded): "concluded",
     ("running", events.Noticed): "running",
     ("running", events.Concluded): "concluded",
+    ("announced", events.Copying): "copying",
+    ("copying", events.Copied): "copying",
+    ("copying", events.Progressed): "copying",
+    ("copying", events.Concluded): "concluded",
     ("concluded", events.Ended): "ended",
     ("accepted", events.Fetching): "fetching",
     ("fetching", events.Fetching): "fetching",
@@ -113,6 +118,8 @@ def _learnt(job: Job, event: events.Event) -> dict[str, Any]:  # noqa: PLR0912 o
         changes.update(is_noticed=True)
     elif isinstance(event, events.Concluded):
         changes.update(items=event.items, result=event.result or result_of(event.items), reason=event.reason)
+    elif isinstance(event, events.Copied):
+        changes.update(items=event.items)
     elif isinstance(event, events.Fetching):
         changes.update(files=event.files, started_at=event.at or job.started_at)
     elif isinstance(event, (events.Uploading, events.Stored)):

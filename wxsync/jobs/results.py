@@ -21,6 +21,8 @@ class Item:
     reason: str = ""  # why it failed, for the member
     seconds: float | None = None
     is_named: bool = False  # the member named the destination
+    size: int = 0  # bytes of the image, all its platforms together, as far as this process knows
+    moved: int | None = None  # bytes of it that this process had to transfer, None: others copied it
 
     @property
     def is_mirrored(self) -> bool:

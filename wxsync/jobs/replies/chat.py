@@ -25,6 +25,7 @@ STATE_WORDS = {
     "committed": "正在启动工作流",
     "dispatched": "等待工作流开始",
     "running": "工作流运行中",
+    "copying": "正在复制镜像",
     "concluded": "正在汇总结果",
     "ended": "已结束",
 }
