@@ -84,6 +84,24 @@ def test_the_callback_url_is_the_one_to_enter_at_wecom(environ, url, told):
     assert f"\n  {url}\n" in told(BOT, environ)
 
 
+def test_the_egress_proxy_is_explained(told):
+    text = told(BOT, MIRROR, {"PROXY_URL": "http://bob:hidden@proxy.example.com:8080"})
+    assert """
+出口代理：
+  http://proxy.example.com:8080（HTTP CONNECT，带用户名和口令）
+  经代理：GitHub、镜像仓库
+  直连：青云对象存储、转发、企业微信；以及 localhost、127.0.0.1、qingstor.com
+  启动时和之后每 2 分钟经代理试连 https://www.google.com，连不上就全部直连，恢复后再经代理
+""" in text
+    text = told(BOT, {"PROXY_URL": "socks5h://p", "NO_PROXY_DOMAINS": "", "WXSYNC_WECOM_VIA_EGRESS": "yes"})
+    assert """
+  socks5h://p（SOCKS5，域名由代理解析）
+  经代理：企业微信
+  直连：青云对象存储、转发；以及 （no_proxy_domains 是空的）
+""" in text
+    assert "出口代理" not in told(BOT)
+
+
 def test_a_part_without_a_listener_is_told(told):
     assert "没有机器人的监听地址" in told(BOT, RELAY, {"WXSYNC_SERVER_LISTEN": ":1=relay"})
     assert "没有转发的监听地址" in told(BOT, RELAY, {"WXSYNC_SERVER_LISTEN": ":1=bot"})
@@ -100,8 +118,8 @@ def test_what_does_nothing_yet_says_so(told):
     local = {name: MIRROR[name] for name in ("DOCKER_REGISTRY", "DOCKER_NAMESPACE")} | LOGIN
     for environ in ({}, {"WXSYNC_SYNC_ENGINE": "local"}):
         assert "镜像同步：没有启用，local 尚未启用；请设置 github.token、github.repo" in told(local, environ)
-    early = told(MIRROR, {"PROXY_URL": "http://127.0.0.1:7890"})
-    assert "已设置，但本版本还没有这个功能，不起作用：egress.proxy_url" in early
+    early = told(MIRROR, {"QINGSTOR_ZONE": "sh1a"})
+    assert "已设置，但本版本还没有这个功能，不起作用：qingstor.zone" in early
     assert "不起作用" not in told(MIRROR)
     upload = {"QINGSTOR_ACCESS_KEY_ID": "id", "QINGSTOR_SECRET_ACCESS_KEY": "hidden"}
     assert "文件上传：已配置（尚未启用）" in told(upload)

@@ -19,9 +19,9 @@ VECTORS = json.loads((Path(__file__).parents[1] / "data" / "ssrf.json").read_tex
 def is_allowed(text: str, resolve: dict[str, list[str]], guard: Guard) -> bool:
     try:
         url = parse_url(text)
-        guard.check_name(url.host)
+        guard.check_name(url.host, url.port)
         addresses = [url.host] if is_address(url.host) else resolve.get(url.host, resolve.get("*", []))
-        guard.check_addresses(url.host, addresses)
+        guard.check_addresses(url.host, url.port, addresses)
     except AddressRefused:
         return False
     return bool(addresses)
@@ -102,7 +102,7 @@ def test_each_special_block_has_its_verdict(address, verdict):
 ])
 def test_url_is_refused_with_its_verdict(text, verdict):
     try:
-        Guard().check_name(parse_url(text).host)
+        Guard().check_name(parse_url(text).host, 80)
         seen = Verdict.PUBLIC
     except AddressRefused as refused:
         seen = refused.verdict
@@ -135,25 +135,27 @@ def test_authority_and_shown_text_leave_out_what_they_should():
 
 
 def test_operators_allowances_open_hosts_and_networks():
-    guard = Guard(("Files.Intra.", ".corp.example", "*.lab.example", "10.9.9.9", "localhost"),
-                  (ipaddress.ip_network("10.1.0.0/16"), ipaddress.ip_network("fd00::/8")))
+    guard = Guard(("Files.Intra", "10.9.9.9", "localhost", "ported.intra:8443", "[fd99::1]:81"),
+                  (ipaddress.ip_network("10.1.0.0/16"), ipaddress.ip_network("fd00::/16")))
     assert guard.judge("10.1.2.3") is Verdict.ALLOWED
     assert guard.judge("::ffff:10.1.2.3") is Verdict.ALLOWED
-    assert guard.judge("fd12::1") is Verdict.ALLOWED
+    assert guard.judge("fd00::1") is Verdict.ALLOWED
     assert guard.judge("10.2.0.1") is Verdict.PRIVATE
     assert guard.judge("8.8.8.8") is Verdict.PUBLIC
-    assert guard.judge("fd12::1%eth0") is Verdict.ZONE
-    for host in ("files.intra", "a.corp.example", "x.y.lab.example", "10.9.9.9", "localhost"):
-        guard.check_name(host)
-        guard.check_addresses(host, ("127.0.0.1",))
-    for host in ("corp.example", "afiles.intra", "evilcorp.example"):
+    assert guard.judge("fd00::1%eth0") is Verdict.ZONE
+    allowed = (("files.intra", 1), ("10.9.9.9", 80), ("localhost", 80), ("ported.intra", 8443), ("fd99::1", 81))
+    for host, port in allowed:
+        guard.check_name(host, port)
+        guard.check_addresses(host, port, ("127.0.0.1",))
+    others = (("intra", 80), ("afiles.intra", 80), ("x.files.intra", 80), ("ported.intra", 80), ("fd99::1", 80))
+    for host, port in others:
         with pytest.raises(AddressRefused):
-            guard.check_addresses(host, ("8.8.8.8", "127.0.0.1"))
+            guard.check_addresses(host, port, ("8.8.8.8", "127.0.0.1"))
 
 
 def test_refused_address_names_host_and_verdict():
     with pytest.raises(AddressRefused, match="intra: address refused: private"):
-        Guard().check_addresses("intra", ("192.168.1.1",))
+        Guard().check_addresses("intra", 80, ("192.168.1.1",))
 
 
 def test_no_text_raises_anything_but_the_refusal():

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import socket
-import ssl
 import threading
 import time
-from pathlib import Path
 
 import pytest
 
+from tests.support.certificates import CA_FILE, server_tls
 from tests.support.clock import FakeClock
 from tests.support.records import recorded
 from tests.support.scripted_server import ScriptedServer, answer
@@ -22,7 +21,6 @@ from wxsync.remote.exchange import Request
 from wxsync.remote.http import HttpTransport, tls_context
 from wxsync.remote.resolver import SystemResolver
 
-CERTS = Path(__file__).parents[1] / "data" / "tls"
 CLOCK = SystemClock()
 
 
@@ -31,18 +29,12 @@ def transport(ca_file="", resolver=None):
     return HttpTransport(dialer, CLOCK, user_agent="wxsyncd/0", tls=tls_context(ca_file))
 
 
-def server_tls():
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(str(CERTS / "server.pem"))
-    return context
-
-
 def get(server, path="/", **kwargs):
     return transport().send(Request("GET", server.url + path), **kwargs)
 
 
 def get_over_tls(server):
-    return transport(str(CERTS / "ca.pem")).send(Request("GET", f"https://localhost:{server.port}/"))
+    return transport(CA_FILE).send(Request("GET", f"https://localhost:{server.port}/"))
 
 
 def fault_of(server, request=None, **kwargs):
@@ -260,7 +252,7 @@ def test_unknown_certificate_is_a_lasting_fault_before_anything_is_sent():
 
 
 def test_certificate_of_another_name_is_refused():
-    carrier = transport(str(CERTS / "ca.pem"), TableResolver({"other.test": ["127.0.0.1"], "api.test": ["127.0.0.1"]}))
+    carrier = transport(CA_FILE, TableResolver({"other.test": ["127.0.0.1"], "api.test": ["127.0.0.1"]}))
     with ScriptedServer(answer(200), tls=server_tls()) as server:
         with pytest.raises(RemoteFault, match="TLS certificate refused: Hostname mismatch"):
             carrier.send(Request("GET", f"https://other.test:{server.port}/"))

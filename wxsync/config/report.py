@@ -8,10 +8,12 @@ from datetime import datetime, timedelta
 from wxsync.config import checks
 from wxsync.config.given import BY_KEY
 from wxsync.options.addresses import Listener
+from wxsync.options.egress import HTTP, SOCKS5, parse_proxy
 from wxsync.options.settings import OPTIONS, Settings
 
 _SHORT_TOKEN = 16
 _BUCKET_LENGTH = 6
+_PROTOCOLS = {HTTP: "HTTP CONNECT", SOCKS5: "SOCKS5，域名由代理解析"}
 _ROUTES = {"bot": "机器人", "relay": "转发", "all": "全部", "admin": "管理"}
 
 
@@ -22,6 +24,7 @@ def report(settings: Settings, sources: tuple[str, ...], warnings: tuple[str, ..
         ("各部分", _parts(settings)),
         ("回调地址（填到企业微信后台「接收消息」的 URL，先启动服务再保存）", _callback(settings)),
         ("转发", _relay(settings)),
+        ("出口代理", _egress(settings)),
         ("监听", _listeners(settings)),
         ("时间", _times(settings, now_local)),
         ("其他", _others(settings)),
@@ -85,6 +88,26 @@ def _relay(settings: Settings) -> Iterator[str]:
         yield f"{prefix}/* → {target}/*"
     if settings.has_relay and not _first(settings, "relay"):
         yield "server.listen 里没有转发的监听地址，收不到请求"
+
+
+def _egress(settings: Settings) -> Iterator[str]:
+    egress = settings.egress
+    if not egress.proxy_url:
+        return
+    proxy = parse_proxy(egress.proxy_url)
+    login = "，带用户名和口令" if proxy.user else ""
+    yield f"{proxy.shown}（{_PROTOCOLS[proxy.kind]}{login}）"
+    through = {
+        "GitHub": settings.engine == "actions",
+        "镜像仓库": settings.has_mirror and (settings.registry.precheck or settings.engine == "local"),
+        "下载文件": settings.has_upload,
+        "企业微信": settings.has_bot and settings.wecom.via_egress,
+    }
+    yield f"经代理：{'、'.join(name for name, is_on in through.items() if is_on) or '无'}"
+    others = "青云对象存储、转发" + ("" if settings.wecom.via_egress else "、企业微信")
+    exempt = "、".join(each.text for each in egress.no_proxy_domains)
+    yield f"直连：{others}；以及 {exempt or '（no_proxy_domains 是空的）'}"
+    yield f"启动时和之后每 2 分钟经代理试连 {egress.check_url}，连不上就全部直连，恢复后再经代理"
 
 
 def _first(settings: Settings, part: str) -> Listener | None:

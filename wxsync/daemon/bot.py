@@ -8,6 +8,7 @@ from pathlib import Path
 
 from wxsync.clock import Clock
 from wxsync.config import checks
+from wxsync.daemon.outbound import Outbound
 from wxsync.jobs.engine import Engine, SwitchedOff
 from wxsync.jobs.heartbeat import BeatingTransport, Heartbeat
 from wxsync.jobs.inbox import Inbox
@@ -37,10 +38,10 @@ class Bot:
     """The jobs side of the daemon: its threads, started and ended together."""
 
     def __init__(
-        self, settings: Settings, store: Store, state_dir: Path, clock: Clock, *, direct: Transport, auto: Transport
+        self, settings: Settings, store: Store, state_dir: Path, clock: Clock, outbound: Outbound
     ) -> None:
-        """direct: the way out without an egress proxy (WeCom); auto: through it when there is one (GitHub)."""
         self._clock = clock
+        self._outbound = outbound
         self._loops = {name: Loop(name, clock, Heartbeat(clock)) for name in THREADS}
         beats = {name: loop.heartbeat for name, loop in self._loops.items()}
         wakes = {name: loop.wake for name, loop in self._loops.items()}
@@ -48,7 +49,7 @@ class Bot:
         slot = Slot(FileLock(state_dir / "sync.lock"))
         day_list = DayList(state_dir / "images.txt")
         prefix = settings.registry.prefix
-        github = _github(settings, BeatingTransport(auto, beats["sync"]))
+        github = _github(settings, BeatingTransport(outbound.github, beats["sync"]))
         self._rollover = Rollover(
             store, day_list, github, clock, at=settings.rollover.time, is_enabled=settings.rollover.enabled
         )
@@ -78,7 +79,7 @@ class Bot:
             admin_users=settings.wecom.admin_users,
             max_queue=settings.jobs.max_queue if settings.jobs.when_busy == "queue" else 0,
         )
-        self._outbox = Outbox(store, clock, _wecom(settings, BeatingTransport(direct, beats["outbox"]), clock))
+        self._outbox = Outbox(store, clock, _wecom(settings, BeatingTransport(outbound.wecom, beats["outbox"]), clock))
         self._timer = Timer(
             store,
             clock,
@@ -94,6 +95,7 @@ class Bot:
         """Take up what a former process left open, then run. Raises StoreFault."""
         self._rollover.start()
         self._worker.resume()
+        self._outbound.start()
         turns = (self._reception.turn, self._worker.turn, self._outbox.turn, self._timer.turn)
         for name, turn in zip(THREADS, turns):
             self._loops[name].start(turn)
@@ -103,6 +105,8 @@ class Bot:
         end = self._clock.monotonic() + timeout_s
         late = [name for name, loop in self._loops.items() if not loop.stop(0.0)]
         late = [name for name in late if not self._loops[name].stop(end - self._clock.monotonic())]
+        if not self._outbound.stop(end - self._clock.monotonic()):
+            late.append("egress")
         if late:
             LOG.info("threads still in a call", threads=",".join(late))
         return not late

@@ -15,15 +15,14 @@ from typing import Callable
 
 from wxsync.clock import Clock
 from wxsync.daemon.bot import Bot
-from wxsync.daemon.front import bind, tls_of
+from wxsync.daemon.front import bind
+from wxsync.daemon.outbound import Outbound
 from wxsync.daemon.state_dir import Busy, StateDir
 from wxsync.daemon.web_side import WebSide
 from wxsync.errors import ConfigError, WxsyncError
 from wxsync.log.logger import logger
 from wxsync.log.output import Output
 from wxsync.options.settings import Settings
-from wxsync.remote.dialer import Dialer
-from wxsync.remote.http import HttpTransport
 from wxsync.remote.resolver import SystemResolver
 from wxsync.store.database import Database
 from wxsync.store.store import Store
@@ -129,9 +128,8 @@ class Daemon:
             return None
         if self._store is None:
             self._store = self._make_store(Database(self._state.path / "wxsyncd.sqlite3"))
-        dialer = Dialer(self._clock, SystemResolver(self._clock))
-        transport = HttpTransport(dialer, self._clock, user_agent=f"wxsyncd/{VERSION}", tls=tls_of(settings))
-        return Bot(settings, self._store, self._state.path, self._clock, direct=transport, auto=transport)
+        outbound = Outbound(settings, self._clock, SystemResolver(self._clock))
+        return Bot(settings, self._store, self._state.path, self._clock, outbound)
 
     def _reload(self, web: WebSide) -> None:
         """Go on by the configuration as it is now; a wrong one changes nothing."""

@@ -19,7 +19,6 @@ _AUTHORITY = re.compile(rf"({_HOST})(?::([0-9]{{1,5}}))?", re.ASCII)
 _LISTENER = re.compile(rf"({_HOST})?:([0-9]{{1,5}})(?:\s*=\s*([A-Za-z]{{1,8}}))?", re.ASCII)
 _NUMERIC_NAME = re.compile(r"(?:.*\.)?[0-9]+", re.ASCII)
 _PERCENT = re.compile(r"(?:[!-$&-~]|%[0-9A-Fa-f]{2})*", re.ASCII)
-_EXEMPT = re.compile(r"[A-Za-z0-9.*:/_\[\]-]{1,255}", re.ASCII)
 _PLACEHOLDERS = ("{bucket}", "{zone}")
 
 
@@ -136,24 +135,7 @@ def _read_registry(text: str) -> str:
     return ("http://" if plain else "") + read_host(host)
 
 
-def read_proxy_url(text: str) -> str:
-    """Return the egress proxy's URL, with user and password as written; ConfigError never repeats it."""
-    scheme, mark, rest = text.partition("://")
-    if not mark or scheme.lower() not in {"http", "socks5", "socks5h"}:
-        raise ConfigError("不支持这种代理", mend="写 http://、socks5:// 或 socks5h:// 开头的地址，例如 http://proxy:8080")
-    userinfo, at, host = rest.rstrip("/").rpartition("@")
-    if at:
-        _decoded(userinfo, "代理的用户名和口令")
-    return f"{scheme.lower()}://{userinfo}{at}{read_host(host)}"
-
-
-def _read_exempt(text: str) -> str:
-    if not _EXEMPT.fullmatch(text):
-        raise ConfigError("不是域名或网段", mend="写域名、地址或 CIDR，例如 example.com、10.0.0.0/8、host:8443")
-    return text
-
-
-def _decoded(text: str, what: str) -> str:
+def read_percent_encoded(text: str, what: str) -> str:
     """Return the percent-decoded text; only visible ASCII and whole escapes of UTF-8 without control characters."""
     try:
         decoded = unquote_to_bytes(text).decode() if _PERCENT.fullmatch(text) else "\x00"
@@ -169,7 +151,7 @@ def _read_auth(text: str) -> tuple[str, str, str]:
     user, colon, password = pair.partition(":")
     if not (equals and colon and user and password):
         raise ConfigError("不是 主机=用户名:口令", mend="写 主机=用户名:口令，特殊字符写成 %XX，多个用逗号或空格隔开")
-    return read_host(host), _decoded(user, "用户名"), _decoded(password, "口令")
+    return read_host(host), read_percent_encoded(user, "用户名"), read_percent_encoded(password, "口令")
 
 
 def _read_mirror(text: str) -> tuple[str, str]:
@@ -187,8 +169,6 @@ URLS = listing("http(s) 地址的列表", read_url)
 BASE_URL = Kind("http(s) 地址", read_url, "")
 ENDPOINT = Kind("http(s) 地址，可含 {bucket} {zone}", _read_endpoint, "")
 REGISTRY = Kind("主机[:端口]", _read_registry, "")
-PROXY_URL = Kind("代理地址", read_proxy_url, "")
-EXEMPTIONS = listing("域名、地址或 CIDR 的列表", _read_exempt)
 SOURCE_AUTH = listing("主机=用户名:口令 的列表", _read_auth, split=lambda text: items(",".join(text.split())))
 MIRRORS = listing("主机=地址 的列表", _read_mirror)
 URL_PATH = word(

@@ -10,8 +10,9 @@ from __future__ import annotations
 import datetime
 from dataclasses import dataclass
 
-from wxsync.options import addresses, identifiers, kinds
+from wxsync.options import addresses, egress, identifiers, kinds
 from wxsync.options.addresses import Listener, Network
+from wxsync.options.egress import Exemption
 from wxsync.options.table import LATER, option
 
 _DAY_S = 86400.0
@@ -84,7 +85,7 @@ class WeCom:
         "外网访问本服务的地址，不含回调路径，例如 https://bot.example.com；check-config 用它显示回调地址",
         later="自检尚未启用")
     api_base: str = option(addresses.BASE_URL, "https://qyapi.weixin.qq.com", "企业微信接口的地址")
-    via_egress: bool = option(kinds.BOOLEAN, "no", "访问企业微信接口是否走出口代理", later=LATER)
+    via_egress: bool = option(kinds.BOOLEAN, "no", "访问企业微信接口是否走出口代理")
     allow_users: tuple[str, ...] = option(
         identifiers.ALLOWED, None, "允许使用的成员账号，空表示应用可见范围内的所有人")
     admin_users: tuple[str, ...] = option(
@@ -183,13 +184,13 @@ class Egress:
     """[egress]: the proxy on the way out."""
 
     proxy_url: str = option(
-        addresses.PROXY_URL, None, "出口代理，http://、socks5:// 或 socks5h://，可带 用户名:口令@",
-        env=("PROXY_URL",), secret=True, later=LATER)
-    no_proxy_domains: tuple[str, ...] = option(
-        addresses.EXEMPTIONS, "localhost,127.0.0.1,qingstor.com", "不走出口代理的域名、地址和网段",
-        env=("NO_PROXY_DOMAINS",), later=LATER)
-    check_url: str = option(addresses.BASE_URL, "https://www.google.com/", "启动时经出口代理试连的地址", later=LATER)
-    ca_file: str = option(kinds.PATH, None, "另外信任的 CA 证书文件", later=LATER)
+        egress.PROXY_URL, None, "出口代理，http://、socks5:// 或 socks5h://，可带 用户名:口令@",
+        env=("PROXY_URL",), secret=True)
+    no_proxy_domains: tuple[Exemption, ...] = option(
+        egress.EXEMPTIONS, "localhost,127.0.0.1,qingstor.com",
+        "不走出口代理的域名（连同其下的）、地址和网段；主机:端口 只指那个端口，* 是全部", env=("NO_PROXY_DOMAINS",))
+    check_url: str = option(addresses.BASE_URL, "https://www.google.com/", "启动时和之后每 2 分钟经出口代理试连的地址")
+    ca_file: str = option(kinds.PATH, None, "另外信任的 CA 证书文件")
 
 
 @dataclass(frozen=True)

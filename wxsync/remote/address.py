@@ -51,7 +51,6 @@ class Verdict(enum.Enum):
         return self in (Verdict.PUBLIC, Verdict.ALLOWED)
 
 
-_INNER = "该地址不对外公开，出于安全不访问；确需访问内网源时由管理员写入 [upload] allow_networks 或 allow_hosts"
 _MENDS = {
     Verdict.BAD_URL: "链接不完整：应形如 https://主机/路径",
     Verdict.BAD_SCHEME: "只支持 http:// 和 https:// 链接",
@@ -65,8 +64,10 @@ _MENDS = {
 class AddressRefused(RemoteFault):
     """No connection is made there; verdict says why, nothing was sent."""
 
-    def __init__(self, verdict: Verdict, *, where: str = "") -> None:
-        super().__init__(f"address refused: {verdict.value}", where=where, mend=_MENDS.get(verdict, _INNER))
+    def __init__(self, verdict: Verdict, *, where: str = "", section: str = "upload") -> None:
+        mend = f"由管理员写入 [{section}] allow_networks 或 allow_hosts"
+        inner = f"该地址不对外公开，出于安全不访问；确需访问内网源时{mend}"
+        super().__init__(f"address refused: {verdict.value}", where=where, mend=_MENDS.get(verdict, inner))
         self.verdict = verdict
 
 
@@ -100,16 +101,18 @@ def classify(address: str) -> Verdict:
 class Guard:
     """The rule for destinations that members, redirects and token realms name, with the operator's exceptions.
 
-    allow_hosts: names or literal addresses, `.example.com` for all below that name.
+    allow_hosts: `host` or `host:port`, an IPv6 literal in brackets; all addresses of such a host are fine.
+    section: of the configuration, where both stand.
     """
 
     allow_hosts: tuple[str, ...] = ()
     allow_networks: tuple[Network, ...] = ()
+    section: str = "upload"
 
-    def allows_host(self, host: str) -> bool:
-        """Tell whether the operator named this host, so that all its addresses are fine."""
-        wanted = (each.lower().rstrip(".").strip("[]") for each in self.allow_hosts)
-        return any(host.endswith(each.lstrip("*")) if each.startswith((".", "*.")) else host == each for each in wanted)
+    def allows_host(self, host: str, port: int) -> bool:
+        """Tell whether the operator named this host."""
+        name = f"[{host}]" if ":" in host else host
+        return any(each.lower() in (name, f"{name}:{port}") for each in self.allow_hosts)
 
     def judge(self, address: str) -> Verdict:
         """Return the verdict on one numeric address."""
@@ -119,23 +122,23 @@ class Guard:
         ip = _judged(ipaddress.ip_address(address))
         return Verdict.ALLOWED if any(ip in network for network in self.allow_networks) else verdict
 
-    def check_name(self, host: str) -> None:
+    def check_name(self, host: str, port: int) -> None:
         """Raise AddressRefused for names that mean this machine, and for literal addresses that are refused."""
-        if self.allows_host(host):
+        if self.allows_host(host, port):
             return
         if host == "localhost" or host.endswith(".localhost"):
-            raise AddressRefused(Verdict.LOCAL_NAME, where=host)
+            raise AddressRefused(Verdict.LOCAL_NAME, where=host, section=self.section)
         if is_address(host):
-            self.check_addresses(host, (host,))
+            self.check_addresses(host, port, (host,))
 
-    def check_addresses(self, host: str, addresses: Iterable[str]) -> None:
+    def check_addresses(self, host: str, port: int, addresses: Iterable[str]) -> None:
         """Raise AddressRefused when one of the host's addresses is refused: one bad among good ones refuses all."""
-        if self.allows_host(host):
+        if self.allows_host(host, port):
             return
         for address in addresses:
             verdict = self.judge(address)
             if not verdict.is_open:
-                raise AddressRefused(verdict, where=host)
+                raise AddressRefused(verdict, where=host, section=self.section)
 
 
 def _judged(ip: ipaddress.IPv4Address | ipaddress.IPv6Address) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
