@@ -22,7 +22,7 @@ FLOOR = {part: floor for floor, parts in FLOORS.items() for part in parts.split(
 PURE = {
     "version", "errors", "http1", "options", "log.redaction",
     "config.checks", "config.dotenv", "config.environment", "config.generate", "config.given", "config.ini",
-    "config.report",
+    "config.migrate", "config.report",
     "wecom.crypto", "wecom.document", "wecom.envelope", "wecom.errcodes", "wecom.limiter", "wecom.refusal",
     "wecom.splitting",
     "jobs.events", "jobs.job", "jobs.results", "store.records",  # the values that the store and the jobs exchange

@@ -6,16 +6,17 @@ import argparse
 import importlib.util
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from wxsync.clock import SystemClock
+from wxsync.config import migrate
 from wxsync.config.load import ConfigErrors, Loaded, load
 from wxsync.config.report import report
 from wxsync.config.sources import surroundings
-from wxsync.daemon import web_process
+from wxsync.daemon import migration, web_process
 from wxsync.daemon.service import Daemon
 from wxsync.daemon.state_dir import Busy
 from wxsync.errors import ConfigError, WxsyncError
@@ -23,7 +24,7 @@ from wxsync.log.output import Output, setup
 from wxsync.options.settings import Settings
 from wxsync.version import VERSION
 
-OK, FAILED, BUSY, BAD_CONFIGURATION = 0, 1, 75, 78
+OK, FAILED, USAGE, PARTLY, BUSY, BAD_CONFIGURATION = 0, 1, 2, 3, 75, 78
 WEB_PROCESS = "web-process"
 SOURCES = {"--config": "配置文件", "--env-file": "代替当前目录 .env 的环境文件"}
 ENTRY = Path(__file__).resolve().parents[1] / "wxsyncd.py"
@@ -76,6 +77,12 @@ def _parser() -> argparse.ArgumentParser:
     run.set_defaults(command_function=_run)
     check = commands.add_parser("check-config", help="检查配置，打印回调地址、时区和下一次清空时间")
     check.set_defaults(command_function=_check_config)
+    move = commands.add_parser("import-env", help="把旧程序的 .env（可以几个）变成配置文件，带入旧的 images.txt")
+    move.add_argument("env", nargs="*", metavar=".env", help="旧的 .env；重复的名字以后面的文件为准")
+    move.add_argument("--output", metavar="FILE", help="写到这个新文件（0600）；不写则打印，终端和管道里不显示口令")
+    move.add_argument("--images", metavar="FILE", help="把旧的 images.txt 放进状态目录，要先停止服务")
+    move.add_argument("--example", action="store_true", help="打印 .env 的模板")
+    move.set_defaults(command_function=_import_env)
     demo = commands.add_parser("demo", has_sources=False, help="在内置沙箱上演示，不需要账号")
     demo.add_argument("--message", metavar="TEXT", help="发送这条消息并打印聊天；不写则打开聊天网页")
     demo.set_defaults(command_function=_demo)
@@ -126,6 +133,40 @@ def _check_config(arguments: argparse.Namespace) -> int:
         warnings.append("机器人需要 pycryptodome，这个 Python 里没有；安装办法见 README 的「部署」")
     print(report(loaded.settings, loaded.sources, tuple(warnings), now_local), end="")
     return OK
+
+
+def _import_env(arguments: argparse.Namespace) -> int:
+    if not (arguments.env or arguments.images or arguments.example):
+        print("写上旧的 .env，或 --images FILE，或 --example；见 wxsyncd import-env --help", file=sys.stderr)
+        return USAGE
+    around = surroundings(os.environ, is_root=os.geteuid() == 0)
+    is_whole = True
+    if arguments.example:
+        _hand_out(arguments.output, lambda _: migrate.template())
+    elif arguments.env:
+        found = migration.read_env(arguments.env, around)
+        _hand_out(arguments.output, lambda is_private: migrate.conf(found, hides_secrets=not is_private))
+        for line in (*map(str, found.problems), *(f"提醒：{remark}" for remark in found.remarks)):
+            print(line, file=sys.stderr)
+        is_whole = not found.problems
+    if arguments.images:
+        settings = found.settings if arguments.env else _load(arguments).settings
+        taken = migration.take_list(Path(arguments.images), Path(settings.server.state_dir))
+        print(f"已带入 {taken.images} 个镜像：{taken.path}", file=sys.stderr)
+        for bad in taken.bad_lines:
+            print(f"读不懂，改成了注释：{bad.written}（{bad.reason}）", file=sys.stderr)
+        is_whole = is_whole and not taken.bad_lines
+    return OK if is_whole else PARTLY
+
+
+def _hand_out(output: str | None, text: Callable[[bool], str]) -> None:
+    """Write the text to a new file of the owner's alone, or to stdout. text: of whether nobody else will see it."""
+    if output:
+        migration.write_new(Path(output), text(True))
+        print(f"已写入 {output}", file=sys.stderr)
+        return
+    is_private = migration.make_private(sys.stdout)
+    print(text(is_private), end="")
 
 
 def _load(arguments: argparse.Namespace) -> Loaded:

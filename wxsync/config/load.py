@@ -54,6 +54,14 @@ def load(config_file: str | None, env_file: str | None, around: Surroundings) ->
     config_file and env_file are what --config and --env-file say, None when they were not given.
     """
     findings = read_all(config_file, env_file, around)
+    settings = settle(findings, around)
+    if findings.problems:
+        raise ConfigErrors(findings.problems, findings.sources)
+    return Loaded(settings, tuple(findings.sources), tuple(findings.warnings))
+
+
+def settle(findings: Findings, around: Surroundings) -> Settings:
+    """Return what the findings mean, with the default where a value is wrong; adds every problem to them."""
     given = findings.merged()
     problems = findings.problems
     values = {key: value for key, one in given.items() if (value := _value(one, problems)) is not None}
@@ -61,9 +69,7 @@ def load(config_file: str | None, env_file: str | None, around: Surroundings) ->
         values["server.listen"] = _default_listeners(given, findings, problems)
     settings = _with_paths(_built(values), around)
     problems += checks.problems(checks.Draft(settings, given))
-    if problems:
-        raise ConfigErrors(problems, findings.sources)
-    return Loaded(settings, tuple(findings.sources), tuple(findings.warnings))
+    return settings
 
 
 def _value(given: Given, problems: list[ConfigError]) -> Any:

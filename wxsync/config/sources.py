@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,12 +42,28 @@ def read_all(config_file: str | None, env_file: str | None, around: Surroundings
     return findings
 
 
+def read_env_files(names: Iterable[str], around: Surroundings) -> tuple[Findings, dict[str, Variable]]:
+    """Read .env files alone, the later one stronger; return the findings, and the variables that no option has."""
+    findings = Findings()
+    variables: dict[str, Variable] = {}
+    for name in names:
+        for key, variable in _read_env_file(around.cwd / name, around, findings).items():
+            earlier = variables.get(key)
+            if earlier and earlier.text != variable.text:
+                findings.warnings.append(f"{variable.place} 与 {earlier.place} 不同，用前者")
+            variables[key] = variable
+    read_variables(variables, findings)
+    foreign = {
+        name: variable for name, variable in variables.items() if name not in OLD_NAMES and not name.startswith(PREFIX)}
+    return findings, foreign
+
+
 def _read_ini(named: str | None, around: Surroundings, findings: Findings) -> bool:
     """Add the file's layer; tell whether there is a file (also one that could not be read)."""
     path = around.cwd / (named or around.default_file)
     if not named and not _exists(path):
         return False
-    text = _read_text(path, _MAX_FILE, findings)
+    text = read_text(path, findings)
     if text is None:
         return True
     findings.sources.append(f"配置文件 {path}")
@@ -77,21 +93,27 @@ def _choose_env_file(named: str | None, has_file: bool, around: Surroundings) ->
 
 def _read_environment(env_file: Path | None, around: Surroundings, findings: Findings) -> None:
     """Add the layer of the variables; the real environment wins over .env, as load_dotenv has it."""
-    variables: dict[str, Variable] = {}
-    text = _read_text(env_file, _MAX_FILE, findings) if env_file else None
-    if text is not None:
-        findings.sources.append(f"环境文件 {env_file}")
-        bindings = tuple(dotenv.parse(text))
-        places = {binding.name: f"{env_file}:{binding.line} {binding.name}" for binding in bindings}
-        for name, value in dotenv.values(bindings, around.environ).items():
-            variables[name] = Variable(value, places[name], is_literal=True)
-        findings.warnings += _doubts(bindings, str(env_file))
+    variables = _read_env_file(env_file, around, findings) if env_file else {}
     for name, value in around.environ.items():
         variables[name] = Variable(value, f"环境变量 {name}")
     read_variables(variables, findings)
     used = sorted(name for name in around.environ if name in OLD_NAMES or name.startswith(PREFIX))
     if used:
         findings.sources.append(f"环境变量 {' '.join(used)}")
+
+
+def _read_env_file(path: Path, around: Surroundings, findings: Findings) -> dict[str, Variable]:
+    """Return the variables of one .env file; what it refers to comes from the environment first."""
+    text = read_text(path, findings)
+    if text is None:
+        return {}
+    findings.sources.append(f"环境文件 {path}")
+    bindings = tuple(dotenv.parse(text))
+    places = {binding.name: f"{path}:{binding.line} {binding.name}" for binding in bindings}
+    findings.warnings += _doubts(bindings, str(path))
+    return {
+        name: Variable(value, places[name], is_literal=True)
+        for name, value in dotenv.values(bindings, around.environ).items()}
 
 
 def _doubts(bindings: tuple[dotenv.Binding, ...], label: str) -> list[str]:
@@ -119,7 +141,7 @@ def _read_credentials(directory: str, findings: Findings) -> None:
         option = BY_KEY.get(name)
         section, _, rest = name.partition(".")
         if option:
-            text = _read_text(Path(directory, name), _MAX_CREDENTIAL, findings)
+            text = read_text(Path(directory, name), findings, _MAX_CREDENTIAL)
             if text is not None:
                 layer[option.key] = Given(option, text, f"凭据 {name}", is_literal=True)
         elif section in TITLES and not name.endswith(("~", ".swp")):
@@ -140,8 +162,8 @@ def _exists(path: Path) -> bool:
     return True
 
 
-def _read_text(path: Path, limit: int, findings: Findings) -> str | None:
-    """Return the file's text without a byte order mark, or None after adding the problem."""
+def read_text(path: Path, findings: Findings, limit: int = _MAX_FILE) -> str | None:
+    """Return the file's text without a byte order mark, or None after adding the problem. limit: in bytes."""
     try:
         with path.open("rb") as file:
             data = file.read(limit + 1)
