@@ -1,0 +1,1 @@
+"""Fetch what a link leads to, guarded and bounded."""
