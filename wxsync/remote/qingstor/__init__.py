@@ -1,0 +1,1 @@
+"""QingStor's objects and multipart uploads: what to ask, what the answers mean."""
