@@ -26,7 +26,7 @@ PURE = {
     "wecom.crypto", "wecom.document", "wecom.envelope", "wecom.errcodes", "wecom.limiter", "wecom.refusal",
     "wecom.splitting",
     "jobs.events", "jobs.job", "jobs.results", "store.records",  # the values that the store and the jobs exchange
-    "jobs.command", "jobs.destination", "jobs.imagelist", "jobs.links", "jobs.platform",
+    "jobs.command", "jobs.destination", "jobs.imagelist", "jobs.links", "jobs.listing", "jobs.platform",
     "jobs.reasons", "jobs.reference", "jobs.replies", "jobs.words",
     "remote.exchange",  # the request and answer that the pure clients speak of
     "remote.address", "remote.download.fault", "remote.github", "remote.qingstor", "remote.registry", "remote.url",

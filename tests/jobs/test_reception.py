@@ -156,3 +156,53 @@ def test_a_store_that_cannot_be_read_is_the_callers_to_wait_for(desk):
     here.database.close()
     with pytest.raises(StoreFault):
         here.reception.turn()
+
+
+class TestLocalJobs:
+    """What came by the admin API goes the same way, but nobody in the chat hears of it."""
+
+    def local(self, here, text: str, **changes) -> int:
+        return here.store.add(to_record(Job(0, "sync", "cli", text, NOW, is_local=True, **changes)))
+
+    def test_the_list_of_members_does_not_hold_for_them(self, desk):
+        here = desk(allow_users=("boss",))
+        number = self.local(here, "nginx:latest")
+        here.reception.turn()
+        assert [job.id for job in here.handed_over] == [number]
+
+    def test_their_answer_is_kept_and_not_sent(self, desk):
+        here = desk(missing={"mirror": ("github.token",), "upload": ()})
+        number = self.local(here, "nginx:latest")
+        here.reception.turn()
+        assert here.store.outbox() == []
+        answer = from_record(here.store.job(number)).answer
+        assert answer.startswith("⚠️ 没有开始")
+        assert "github.token" in answer
+
+    def test_a_member_of_the_same_name_neither_cancels_nor_repeats_them(self, desk):
+        here = desk()
+        number = self.local(here, "nginx:latest")
+        here.reception.turn()
+        here.store.add(to_record(Job(0, "cancel", "cli", "取消", NOW)))
+        here.reception.turn()
+        assert here.store.cancelled_by(number) == ""
+        assert here.store.outbox()[0].text.startswith("ℹ️ 没有可以取消的任务")
+        here.store.add(to_record(Job(0, "retry", "cli", "重试", NOW)))
+        here.reception.turn()
+        assert "你还没有同步过" in here.store.outbox()[1].text
+
+    def test_a_waiting_one_that_was_cancelled_ends_at_the_next_turn(self, desk):
+        here = desk(max_queue=5)
+        self.local(here, "nginx:latest")
+        waiting = self.local(here, "redis:7.0")
+        here.reception.turn()
+        assert here.store.cancel(waiting, "cli")
+        here.reception.turn()
+        assert from_record(here.store.job(waiting)).result == "cancelled"
+        assert not here.store.cancel(waiting, "cli")
+
+    def test_the_name_of_a_file_is_never_read_as_a_message(self, desk):
+        here = desk(missing={"mirror": (), "upload": ("qingstor.access_key_id",)})
+        number = here.store.add(to_record(Job(0, "upload", "cli", "取消", NOW, is_local=True, spooled="f")))
+        here.reception.turn()
+        assert "qingstor.access_key_id" in from_record(here.store.job(number)).answer

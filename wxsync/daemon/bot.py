@@ -9,12 +9,15 @@ from pathlib import Path
 from wxsync.clock import Clock
 from wxsync.config import checks
 from wxsync.daemon.outbound import Outbound
+from wxsync.jobs.desk import Desk
 from wxsync.jobs.engine import Engine, SwitchedOff
 from wxsync.jobs.heartbeat import BeatingTransport, Heartbeat
 from wxsync.jobs.inbox import Inbox
+from wxsync.jobs.job import from_record
 from wxsync.jobs.ledger import Ledger
 from wxsync.jobs.loop import Loop
-from wxsync.jobs.outbox import Outbox
+from wxsync.jobs.outbox import IDLE_S, Outbox
+from wxsync.jobs.progress import Progress
 from wxsync.jobs.reception import Reception
 from wxsync.jobs.rollover import Rollover
 from wxsync.jobs.slot import Slot
@@ -27,6 +30,7 @@ from wxsync.options.settings import Settings
 from wxsync.remote.exchange import Transport
 from wxsync.remote.github.client import GitHub
 from wxsync.store.files import DayList, FileLock
+from wxsync.store.spool import Spool
 from wxsync.store.store import Store
 from wxsync.wecom.client import WeComClient
 
@@ -35,7 +39,10 @@ THREADS = ("reception", "sync", "outbox", "timer")
 
 
 class Bot:
-    """The jobs side of the daemon: its threads, started and ended together."""
+    """The jobs side: its threads, started and ended together.
+
+    Without the options of WeCom it does what the admin API and the command line ask for; what is owed to members waits.
+    """
 
     def __init__(
         self, settings: Settings, store: Store, state_dir: Path, clock: Clock, outbound: Outbound
@@ -45,7 +52,9 @@ class Bot:
         self._loops = {name: Loop(name, clock, Heartbeat(clock)) for name in THREADS}
         beats = {name: loop.heartbeat for name, loop in self._loops.items()}
         wakes = {name: loop.wake for name, loop in self._loops.items()}
-        ledger = Ledger(store, clock, wakes["outbox"])
+        self._spool = Spool(state_dir / "spool", max_bytes=settings.upload.max_bytes)
+        self._store = store
+        ledger = Ledger(store, clock, wakes["outbox"], self._spool.drop)
         slot = Slot(FileLock(state_dir / "sync.lock"))
         day_list = DayList(state_dir / "images.txt")
         prefix = settings.registry.prefix
@@ -79,7 +88,7 @@ class Bot:
             admin_users=settings.wecom.admin_users,
             max_queue=settings.jobs.max_queue if settings.jobs.when_busy == "queue" else 0,
         )
-        self._outbox = Outbox(store, clock, _wecom(settings, BeatingTransport(outbound.wecom, beats["outbox"]), clock))
+        self._send = _sender(settings, store, clock, BeatingTransport(outbound.wecom, beats["outbox"]))
         self._timer = Timer(
             store,
             clock,
@@ -89,14 +98,20 @@ class Bot:
             on_tick=_token_watch(settings, store, clock, github, wakes["outbox"]),
         )
         self.wake = wakes["reception"]
-        self.inbox = Inbox(store, clock, wakes["reception"], own_prefix=prefix)
+        self.inbox = Inbox(store, clock, wakes["reception"], own_prefix=prefix) if settings.has_bot else None
+        wake, hurry = wakes["reception"], self._worker.hurry
+        self.desk = Desk(store, clock, self._spool, Progress(), own_prefix=prefix, wake=wake, hurry=hurry)
+
+    def sweep(self) -> None:
+        """Remove the files that no open job is for; before anybody can hand in new ones. Raises StoreFault."""
+        self._spool.sweep({from_record(record).spooled for record in self._store.open_jobs()})
 
     def start(self) -> None:
         """Take up what a former process left open, then run. Raises StoreFault."""
         self._rollover.start()
         self._worker.resume()
         self._outbound.start()
-        turns = (self._reception.turn, self._worker.turn, self._outbox.turn, self._timer.turn)
+        turns = (self._reception.turn, self._worker.turn, self._send, self._timer.turn)
         for name, turn in zip(THREADS, turns):
             self._loops[name].start(turn)
 
@@ -153,6 +168,11 @@ def _token_watch(
         store, clock, github, token=settings.github.token, admins=settings.wecom.admin_users, on_texts=on_texts
     )
     return watch.look
+
+
+def _sender(settings: Settings, store: Store, clock: Clock, transport: Transport) -> Callable[[], float]:
+    """Return the outbox's turn; without WeCom what is owed to members waits for a daemon that has it."""
+    return Outbox(store, clock, _wecom(settings, transport, clock)).turn if settings.has_bot else lambda: IDLE_S
 
 
 def _wecom(settings: Settings, transport: Transport, clock: Clock) -> WeComClient:

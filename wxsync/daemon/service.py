@@ -20,6 +20,8 @@ from wxsync.daemon.outbound import Outbound
 from wxsync.daemon.state_dir import Busy, StateDir
 from wxsync.daemon.web_side import WebSide
 from wxsync.errors import ConfigError, WxsyncError
+from wxsync.jobs.desk import Desk
+from wxsync.jobs.inbox import Inbox
 from wxsync.log.logger import logger
 from wxsync.log.output import Output
 from wxsync.options.settings import Settings
@@ -86,9 +88,10 @@ class Daemon:
         self._bot = self._made_bot(self._settings)
         self._handle_signals()
         if self._bot is not None:
+            self._bot.sweep()
             self._bot.start()
         try:
-            web.start(self._settings, self._bot.inbox if self._bot else None)
+            web.start(self._settings, *_doors(self._bot))
             self._state.publish(listeners)
             places = [f"{part}={each.getsockname()[0]}:{each.getsockname()[1]}" for each, part in listeners]
             LOG.info("ready", version=VERSION, pid=os.getpid(), listeners=", ".join(places), state_dir=self._state.path)
@@ -123,8 +126,8 @@ class Daemon:
         return listeners
 
     def _made_bot(self, settings: Settings) -> Bot | None:
-        """Build the bot when it is configured. Raises StoreFault, ConfigError."""
-        if not settings.has_bot:
+        """Build the jobs side when anything of it is configured. Raises StoreFault, ConfigError."""
+        if not (settings.has_bot or settings.has_mirror or settings.has_upload):
             return None
         if self._store is None:
             self._store = self._make_store(Database(self._state.path / "wxsyncd.sqlite3"))
@@ -148,7 +151,7 @@ class Daemon:
             self._settings, self._bot = settings, bot
             if bot is not None:
                 bot.start()
-            web.reload(settings, bot.inbox if bot else None)
+            web.reload(settings, *_doors(bot))
             LOG.info("reloaded")
 
     def _fixed(self, settings: Settings) -> Settings:
@@ -190,6 +193,11 @@ class Daemon:
     def _wake_bot(self) -> None:
         if self._bot is not None:
             self._bot.wake()
+
+
+def _doors(bot: Bot | None) -> tuple[Inbox | None, Desk | None]:
+    """Return where the web side hands in messages and the API's requests."""
+    return (bot.inbox, bot.desk) if bot else (None, None)
 
 
 def _raise_file_limit() -> None:

@@ -13,9 +13,11 @@ from wxsync.errors import WxsyncError
 from wxsync.log.logger import logger
 from wxsync.metrics import Metrics, exposition
 from wxsync.options.settings import Settings
+from wxsync.web.api import Api, Bounds, Desk
 from wxsync.web.callback import Inbox
 from wxsync.web.counting import FAMILIES
 from wxsync.web.exchange import Exchange
+from wxsync.web.gate import Gate
 from wxsync.web.processes import WebProcesses
 from wxsync.web.routes import Rule
 
@@ -56,18 +58,21 @@ class WebSide:
                 wake=wake,
             )
 
-    def start(self, settings: Settings, inbox: Inbox | None) -> None:
-        """Begin to serve. Raises WxsyncError when the web processes cannot be started, ConfigError."""
-        self._front = self._made(settings, inbox)
+    def start(self, settings: Settings, inbox: Inbox | None, desk: Desk | None) -> None:
+        """Begin to serve; desk: None when there are no jobs.
+
+        Raises WxsyncError when the web processes cannot be started, ConfigError.
+        """
+        self._front = self._made(settings, inbox, desk)
         self._front.start()
         if self._processes is not None and not self._processes.start():
             raise WxsyncError(
                 "接收请求的进程没有启动成功", where="[server] processes", mend="看前面的日志，或设 processes = 1"
             )
 
-    def reload(self, settings: Settings, inbox: Inbox | None) -> None:
+    def reload(self, settings: Settings, inbox: Inbox | None, desk: Desk | None) -> None:
         """Serve by the new settings; what is under way ends by the old ones, and no connection is refused."""
-        old, fresh = self._front, self._made(settings, inbox)
+        old, fresh = self._front, self._made(settings, inbox, desk)
         fresh.start()
         self._front = fresh
         if old is not None:
@@ -87,9 +92,11 @@ class WebSide:
         if self._front is not None:
             self._front.reopen_log()
 
-    def _made(self, settings: Settings, inbox: Inbox | None) -> Front:
+    def _made(self, settings: Settings, inbox: Inbox | None, desk: Desk | None) -> Front:
         listeners = [(listener.dup(), part) for listener, part in self._own]
-        rules = [Rule(b"/metrics", ("GET", "HEAD"), self._answer_metrics)]
+        gate = Gate(settings.server.admin_listen, settings.server.admin_token)
+        api = Api(desk, gate, Bounds(settings.upload.max_bytes, settings.upload.deadline))
+        rules = [Rule(b"/metrics", ("GET", "HEAD"), self._answer_metrics), api.rule()]
         return Front(
             settings,
             self._clock,

@@ -20,6 +20,9 @@ class Job:
     reason tells why the whole job failed, when no single image did. retry_of is the job whose unmirrored images this
     one repeats, 0 for none; cancelled_by the member who asked to cancel it. items are a sync's images, files what an
     upload uploads; spooled names the local file in the spool that an upload is for, instead of links.
+
+    is_local: it came by the admin API or the command line, so no chat message is ever sent for it; whoever asked reads
+    answer, the final text, instead.
     """
 
     id: int
@@ -46,6 +49,8 @@ class Job:
     reason: str = ""
     retry_of: int = 0
     cancelled_by: str = ""
+    is_local: bool = False
+    answer: str = ""
 
 
 SYNC_STATES = ("accepted", "announced", "committed", "dispatched", "running", "concluded", "ended")

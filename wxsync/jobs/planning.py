@@ -34,6 +34,12 @@ def requested(store: Store, job: Job, *, own_prefix: str) -> Sequence[ImageReque
     return parsed.images
 
 
+def repeated_by_retry(job: Job) -> int:
+    """Return the number of the job whose images a retry of this one repeats."""
+    # One that never started repeats what it was to repeat itself.
+    return job.retry_of if job.retry_of and not job.items else job.id
+
+
 def plan(store: Store, job: Job, images: Sequence[ImageRequest]) -> tuple[Item, ...]:
     """Return the images with their destinations. Raises Refused, naming every image that has none, and StoreFault."""
     claims = [each for other in store.open_jobs() if other.id != job.id for each in owned_by(from_record(other), ())]

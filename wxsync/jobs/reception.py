@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from wxsync.clock import Clock
-from wxsync.jobs import command, events, results
+from wxsync.jobs import command, events, planning, results
 from wxsync.jobs.job import Job, advance, from_record
 from wxsync.jobs.ledger import Ledger
 from wxsync.jobs.replies import chat, followups, refusals
@@ -73,8 +73,11 @@ class Reception:
         if job.retry_of:
             self._sync(job)  # it waits for the slot; what it repeats was decided before
             return
+        if job.spooled:
+            self._end(job, results.REFUSED, self._upload_answer())  # its text is a file's name, nothing to be parsed
+            return
         parsed = command.parse(job.text, own_prefix=self._own_prefix)
-        if self._allowed and job.member.casefold() not in self._allowed:
+        if self._allowed and not job.is_local and job.member.casefold() not in self._allowed:
             self._end(job, results.REFUSED, refusals.not_allowed())
         elif isinstance(parsed, command.SyncImages):
             self._sync(job)
@@ -94,7 +97,7 @@ class Reception:
     def _cancel(self, job: Job) -> None:
         """Mark the newest open sync that the member may cancel, and answer; the sync's own answer follows."""
         open_syncs = [each for each in self._open("sync") if each.id < job.id]
-        own = [each for each in open_syncs if each.member == job.member]
+        own = [each for each in open_syncs if (each.member, each.is_local) == (job.member, job.is_local)]
         theirs = open_syncs if job.member.casefold() in self._admins else []
         targets = [each for each in own or theirs if not each.cancelled_by]
         if not targets:
@@ -119,12 +122,12 @@ class Reception:
         """Make the job a sync of what the member's last sync did not mirror."""
         last = next(iter(self._store.jobs(limit=1, before=job.id, kinds=("sync",), member=job.member)), None)
         repeated = from_record(last) if last else None
+        if repeated is not None and repeated.is_local != job.is_local:
+            repeated = None  # a member may have the very name that stands for the command line
         if repeated is None or repeated.ended_at is None or repeated.result == results.SUCCEEDED:
             self._end(job, results.SUCCEEDED, followups.nothing_to_retry(repeated))
             return
-        # One that never started repeats what it was to repeat itself.
-        source = repeated.retry_of if repeated.retry_of and not repeated.items else repeated.id
-        self._sync(advance(job, events.Retried(source)))
+        self._sync(advance(job, events.Retried(planning.repeated_by_retry(repeated))))
 
     def _sync(self, job: Job) -> None:
         if job.cancelled_by:

@@ -90,6 +90,16 @@ class Store:
         rows = self._database.rows("SELECT cancelled_by FROM jobs WHERE id = ?", (number,))
         return str(rows[0]["cancelled_by"]) if rows else ""
 
+    def cancel(self, number: int, by: str) -> bool:
+        """Note who wants an open job to end, unless somebody did before; tell whether it was open."""
+        with self._database.transaction() as sql:
+            changed = sql.execute(
+                "UPDATE jobs SET cancelled_by = CASE cancelled_by WHEN '' THEN ? ELSE cancelled_by END "
+                "WHERE id = ? AND ended_at IS NULL",
+                (by, number),
+            ).rowcount
+        return bool(changed)
+
     def jobs(
         self, *, limit: int, before: int | None = None, kinds: Sequence[str] = (), member: str = ""
     ) -> list[JobRecord]:

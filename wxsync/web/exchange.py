@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Callable
 
 from wxsync.clock import Clock
@@ -106,13 +107,21 @@ class Exchange(Account):
 
     def body(self, limit: int) -> bytes:
         """Return the whole body; Refusal (413, 408, 400) when it is over the limit, too slow or malformed."""
+        return b"".join(self.blocks(limit))
+
+    def blocks(self, limit: int, within_s: float | None = None) -> Iterator[bytes]:
+        """Yield the body as it comes; Refusal (413, 408, 400) when it is over the limit, too slow or malformed.
+
+        within_s: for all of it, beside body_timeout between any two bytes.
+        """
         self.refuse_large_body(limit)
-        blocks = []
+        end = self._clock.monotonic() + within_s if within_s is not None else None
         while block := self.read_block():
             if self.bytes_in > limit:
                 raise Refusal(413, "body is too large")
-            blocks.append(block)
-        return b"".join(blocks)
+            if end is not None and self._clock.monotonic() > end:
+                raise Refusal(408, "body takes too long")
+            yield block
 
     def answer(
         self,
