@@ -33,9 +33,12 @@ def digest_of(content: bytes) -> str:
 
 
 class Registry:
-    """One docker-registry process; `address` is HOST:PORT. A `private` one wants USER and PASSWORD."""
+    """One docker-registry process; `address` is HOST:PORT. A `private` one wants USER and PASSWORD.
 
-    def __init__(self, directory: Path, *, private: bool = False) -> None:
+    token: the registry's own settings for a token service, instead.
+    """
+
+    def __init__(self, directory: Path, *, private: bool = False, token: dict[str, str] | None = None) -> None:
         directory.mkdir(parents=True)
         settings: dict[str, Any] = {
             "version": 0.1, "http": {"addr": "127.0.0.1:0"},
@@ -43,6 +46,8 @@ class Registry:
         if private:
             (directory / "htpasswd").write_text(HTPASSWD)
             settings["auth"] = {"htpasswd": {"realm": "e2e", "path": str(directory / "htpasswd")}}
+        if token:
+            settings["auth"] = {"token": token}
         (directory / "conf.yml").write_text(json.dumps(settings))  # JSON is YAML
         self._headers = {"Authorization": "Basic " + base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()}
         self._log = (directory / "log").open("w")

@@ -12,6 +12,7 @@ import pytest
 
 from tests.e2e.registries import OCI_LAYER, PASSWORD, USER, Registry, digest_of
 from tests.support.plain_session import PlainSession
+from tests.support.token_service import TokenService
 from wxsync.remote.registry import manifest
 from wxsync.remote.registry.calls import Calls, Way
 from wxsync.remote.registry.endpoint import destination
@@ -27,8 +28,8 @@ def soon():
     return time.monotonic() + 10
 
 
-def repository_at(address, name, user="", password="", actions=PUSH):
-    session = PlainSession()
+def repository_at(address, name, user="", password="", actions=PUSH, session=None):
+    session = session or PlainSession()
     endpoint = destination(f"http://{address}", user, password)
     calls = Calls(endpoint, Login(endpoint), Way(session, session, time.monotonic))
     return Repository(calls, name, actions=actions)
@@ -202,8 +203,53 @@ class TestLogin:
             assert "wrong" not in str(caught.value)
 
     def test_the_login_is_sent_only_after_it_was_asked_for(self, private):
-        repository = repository_at(private.address, "x", USER, PASSWORD)
+        session = PlainSession()
+        repository = repository_at(private.address, "x", USER, PASSWORD, session=session)
         repository.calls.ping(soon())
         repository.calls.ping(soon())
-        asked = repository.calls._way.own.asked
-        assert ["authorization" in headers for _, _, headers in asked] == [False, True, True]
+        assert ["authorization" in headers for _, _, headers in session.asked] == [False, True, True]
+
+
+@pytest.mark.skipif(not shutil.which("openssl"), reason="missing: openssl")
+class TestTokens:
+    """A real registry checks the tokens: their scopes, their service, their end."""
+
+    @pytest.fixture(scope="class")
+    def site(self, tmp_path_factory):
+        directory = tmp_path_factory.mktemp("tokens")
+        service = TokenService(directory)
+        place = Registry(directory / "r", token=service.settings)
+        place.tokens = service
+        yield place
+        place.close()
+        service.close()
+
+    def test_a_login_may_push_and_one_token_serves_a_repository(self, site):
+        repository = repository_at(site.address, "team/app", USER, PASSWORD)
+        before = len(site.tokens.given)
+        document = put_image(repository, "1")
+        assert repository.manifest("1", deadline=soon()).document == document
+        assert site.tokens.given[before:] == [["repository:team/app:pull,push"]]
+
+    def test_nobody_may_push_without_a_login(self, site):
+        with pytest.raises(RegistryFault) as caught:
+            put_image(repository_at(site.address, "team/app"), "1")
+        assert caught.value.kind is Kind.DENIED
+
+    def test_everybody_may_pull(self, site):
+        put_image(repository_at(site.address, "team/open", USER, PASSWORD), "1")
+        repository = repository_at(site.address, "team/open", actions="pull")
+        assert repository.head("1", deadline=soon()).digest
+        assert repository.tags(deadline=soon()) == ("1",)
+
+    def test_a_mount_asks_for_both_repositories(self, site):
+        digest = Uploads(repository_at(site.address, "a/one", USER, PASSWORD)).put(b"shared", deadline=soon())
+        uploads = Uploads(repository_at(site.address, "b/two", USER, PASSWORD))
+        assert uploads.start(mount=digest, source="a/one", deadline=soon()) is None
+        assert site.tokens.given[-1] == ["repository:b/two:pull,push", "repository:a/one:pull"]
+
+    def test_a_wrong_password_is_denied_by_the_service(self, site):
+        with pytest.raises(RegistryFault) as caught:
+            repository_at(site.address, "team/app", USER, "wrong").head("1", deadline=soon())
+        assert caught.value.kind is Kind.DENIED
+        assert "token service" in caught.value.where

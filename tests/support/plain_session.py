@@ -24,7 +24,10 @@ class PlainIncoming:
 
     def readinto(self, buffer):
         try:
-            return self._answer.readinto(buffer)
+            count = self._answer.readinto(buffer)
+            if not count and self._answer.length:
+                raise http.client.IncompleteRead(b"")
+            return count
         except (OSError, http.client.HTTPException) as error:
             raise RemoteFault("cut short", temporary=True) from error
 
