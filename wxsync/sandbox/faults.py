@@ -7,7 +7,8 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
-MISDEEDS = ("reset", "close", "hang", "truncate")
+MIDWAY = "reset-midway"
+MISDEEDS = ("reset", "close", "hang", "truncate", MIDWAY)
 
 
 @dataclass(frozen=True)
@@ -16,7 +17,8 @@ class Fault:
 
     path: regular expression, searched in the request's raw target. method: "*" for any.
     what: an HTTP status to answer with, or one of MISDEEDS: "reset" (RST), "close" (no answer at all),
-    "hang" (never an answer while the fault is in force), "truncate" (half of the real answer's body).
+    "hang" (never an answer while the fault is in force), "truncate" (half of the real answer's body),
+    "reset-midway" (RST when half of the request's body has come; such a request is not kept).
     after: let the request have its effect first, so that only the answer is lost.
     delay_s: wait so long before anything else happens. times: how many requests meet it.
     """
@@ -53,11 +55,11 @@ class Faults:
         with self._changed:
             self._left.append((fault, fault.times))
 
-    def take(self, method: str, target: str) -> Fault | None:
-        """Use up one turn of the first fault that meets the request."""
+    def take(self, method: str, target: str, *, midway: bool = False) -> Fault | None:
+        """Use up one turn of the first fault that meets the request; midway: of those that strike within its body."""
         with self._changed:
             for place, (fault, times) in enumerate(self._left):
-                if fault.meets(method, target):
+                if (fault.what == MIDWAY) == midway and fault.meets(method, target):
                     self._left[place : place + 1] = [(fault, times - 1)] if times > 1 else []
                     return fault
         return None

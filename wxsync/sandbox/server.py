@@ -6,25 +6,24 @@ Floor: sandbox.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import re
 import socket
 import socketserver
-import struct
 import sys
-import termios
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from wxsync.sandbox.bodies import Bodies, Body, Pace
+from wxsync.sandbox.cutting import reset, reset_when_sent
 from wxsync.sandbox.faults import Fault, Faults
 
-MAX_BODY = 64 << 20
+MAX_KEPT_BODY = 1 << 20  # larger ones are kept as their MD5
 MAX_KEPT = 20_000  # requests kept for the tests, and for a demo that runs for days
 IDLE_S = 120.0
 JSON = "application/json; charset=utf-8"
@@ -37,8 +36,13 @@ class Request:
     method: str
     target: str
     headers: Mapping[str, str]
-    body: bytes
+    received: Body
     at: float = field(default_factory=time.monotonic)
+
+    @property
+    def body(self) -> bytes:
+        """The body's bytes, as far as they were kept."""
+        return self.received.content
 
     @property
     def path(self) -> str:
@@ -82,7 +86,7 @@ class Server:
     """One listener with its own threads; `down` and `up` keep the port, so that an outage can be played."""
 
     def __init__(self, respond: Respond, *, host: str = "127.0.0.1", port: int = 0) -> None:
-        self.faults = Faults()
+        self.faults, self.bodies = Faults(), Bodies()
         self.requests: deque[Request] = deque(maxlen=MAX_KEPT)
         self._respond = respond
         self._arrived = threading.Condition()
@@ -140,8 +144,9 @@ class Server:
 
     def note(self, request: Request) -> None:
         """Keep a request for the tests."""
+        is_large = len(request.body) > MAX_KEPT_BODY
         with self._arrived:
-            self.requests.append(request)
+            self.requests.append(replace(request, received=request.received.dropped()) if is_large else request)
             self._arrived.notify_all()
 
     def answer(self, request: Request) -> Answer:
@@ -206,13 +211,23 @@ class _Handler(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
     server: _Listener
 
+    def setup(self) -> None:
+        """Begin to serve a connection."""
+        super().setup()
+        self._pace = Pace()
+
     def _serve(self) -> None:
+        owner = self.server.owner
+        if owner.faults.take(self.command, self.path, midway=True):
+            self.rfile.read(int(self.headers.get("content-length", "0")) // 2)
+            self.close_connection = True
+            reset(self.connection)
+            return
         body = self._read_body()
         if body is None:
             return
         headers = {name.lower(): value for name, value in self.headers.items()}
         request = Request(self.command, self.path, headers, body)
-        owner = self.server.owner
         fault = owner.faults.take(request.method, request.target)
         owner.note(request)
         if fault and fault.delay_s:
@@ -228,15 +243,16 @@ class _Handler(BaseHTTPRequestHandler):
 
     do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = do_PATCH = do_OPTIONS = _serve
 
-    def _read_body(self) -> bytes | None:
+    def _read_body(self) -> Body | None:
         if "transfer-encoding" in self.headers:
             self._refuse(411, "Content-Length is required")
             return None
         length = self.headers.get("content-length", "0")
-        if not re.fullmatch("[0-9]{1,12}", length) or int(length) > MAX_BODY:
+        bodies = self.server.owner.bodies
+        if not re.fullmatch("[0-9]{1,12}", length) or int(length) > bodies.max_bytes:
             self._refuse(413, "the body is too large or its length is no number")
             return None
-        return self.rfile.read(int(length))
+        return bodies.read(self.rfile, int(length), self._pace)
 
     def _refuse(self, status: int, why: str) -> None:
         self.close_connection = True
@@ -244,12 +260,15 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _write(self, answer: Answer, *, cut: bool = False) -> None:
         has_body = answer.status not in (204, 304)
-        self.send_response(answer.status)
+        self.send_response_only(answer.status)
+        given = {name.lower() for name, _ in answer.headers}
+        if "date" not in given:  # a stand-in whose clock is wrong says so
+            self.send_header("Date", self.date_time_string())
         for name, value in answer.headers:
             self.send_header(name, value)
         if has_body:
             self.send_header("Content-Type", answer.content_type)
-            if not any(name.lower() == "content-length" for name, _ in answer.headers):
+            if "content-length" not in given:
                 self.send_header("Content-Length", str(len(answer.body)))
         if self.close_connection:
             self.send_header("Connection", "close")
@@ -257,7 +276,8 @@ class _Handler(BaseHTTPRequestHandler):
         if has_body and self.command != "HEAD":
             self.wfile.write(answer.body[: len(answer.body) // 2] if cut else answer.body[: answer.cut_at])
             if answer.cut_at is not None:
-                self._reset_when_sent()
+                self.close_connection = True
+                reset_when_sent(self.connection)
 
     def _misbehave(self, fault: Fault, answer: Answer | None) -> None:
         if isinstance(fault.what, int):
@@ -269,21 +289,7 @@ class _Handler(BaseHTTPRequestHandler):
         elif fault.what == "truncate" and answer:
             self._write(answer, cut=True)
         elif fault.what == "reset":
-            self._reset()
-
-    def _reset_when_sent(self) -> None:
-        """Reset once the other side has all that was written: a reset drops what still waits to be sent."""
-        for _ in range(200):
-            if struct.unpack("i", fcntl.ioctl(self.connection, termios.TIOCOUTQ, bytes(4)))[0] == 0:
-                break
-            time.sleep(0.005)
-        self.close_connection = True
-        self._reset()
-
-    def _reset(self) -> None:
-        # Lingering for zero seconds makes close() send RST instead of FIN.
-        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self.connection.close()
+            reset(self.connection)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the base class names it so
         """Say nothing: the requests are kept, not printed."""

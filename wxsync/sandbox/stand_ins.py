@@ -5,8 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from wxsync.sandbox.egress import EgressProxy
 from wxsync.sandbox.github.runs import Pace
 from wxsync.sandbox.github.stand_in import GitHub
+from wxsync.sandbox.origin import HOST, Origin
 from wxsync.sandbox.qingstor.stand_in import QingStor
 from wxsync.sandbox.registry.access import BEARER
 from wxsync.sandbox.registry.images import made
@@ -18,10 +20,10 @@ ACTIONS, LOCAL = "actions", "local"
 
 
 class StandIns:
-    """WeCom, GitHub, QingStor and two registries; a context manager that ends them.
+    """WeCom, GitHub, QingStor, two registries, an origin and an egress proxy; a context manager that ends them.
 
     answer_within_s, pause_s: see Courier. source makes every image asked for; destination: where the local engine
-    puts them, GitHub's runs put theirs nowhere.
+    puts them, GitHub's runs put theirs nowhere. The origin is http://files.test, a name that only the proxy knows.
     """
 
     def __init__(
@@ -32,6 +34,8 @@ class StandIns:
         self.github = GitHub(now=now)
         self.github.pace = pace or Pace()
         self.qingstor = QingStor(now=now)
+        self.origin = Origin()
+        self.egress = EgressProxy({HOST: self.origin.server.port})
         self.source = Registry(access=BEARER, maker=made)
         self.destination = Registry(access=BEARER, is_pull_open=False)
 
@@ -55,6 +59,7 @@ class StandIns:
                 "zone": self.qingstor.zone, "bucket": next(iter(self.qingstor.buckets)),
                 "endpoint": self.qingstor.url,
             },
+            "egress": {"proxy_url": self.egress.url, "check_url": f"http://{HOST}/"},
         }
 
     def _actions(self) -> Settings:
@@ -84,6 +89,8 @@ class StandIns:
         """End all; raises TokenLeaked when GitHub's log host saw a token."""
         self.wecom.close()
         self.qingstor.close()
+        self.egress.close()
+        self.origin.close()
         self.source.close()
         self.destination.close()
         self.github.close()

@@ -1,40 +1,32 @@
-"""The whole QingStor stand-in: PUT, GET, HEAD and DELETE of objects behind real signatures. Floor: sandbox."""
+"""The whole QingStor stand-in: objects and multipart uploads behind real signatures. Floor: sandbox."""
 
 from __future__ import annotations
 
 import base64
-import hashlib
 import re
 import secrets
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from email.utils import formatdate, parsedate_to_datetime
 
-from wxsync.sandbox.qingstor import signature
-from wxsync.sandbox.qingstor.buckets import Bucket, StoredObject
+from wxsync.sandbox.qingstor import multipart, signature
+from wxsync.sandbox.qingstor.buckets import Bucket, StoredObject, etag_of
+from wxsync.sandbox.qingstor.refusal import STATUS, Refusal
 from wxsync.sandbox.server import Answer, Request, Server, json_answer
 
 MAX_SKEW_S = 900
-STATUS = {
-    "invalid_access_key_id": 401, "signature_not_matched": 401, "request_expired": 403, "permission_denied": 403,
-    "bucket_not_exists": 404, "object_not_exists": 404, "method_not_allowed": 405, "invalid_request": 400,
-    "bad_digest": 400, "invalid_object_name": 400, "invalid_range": 416,
-}
+MAX_PUT = 5 << 30
 _RANGE = re.compile("bytes=([0-9]{1,15})-([0-9]{0,15})")
 
 
-class Refusal(Exception):
-    """One of QingStor's error codes."""
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(code, message)
-        self.code = code
-        self.message = message
-
-
 class QingStor:
-    """Ready when made; end it with `close`. A request to BUCKET.ZONE.qingstor.com (Host) is virtual-host style."""
+    """Ready when made; end it with `close`. A request to BUCKET.ZONE.qingstor.com (Host) is virtual-host style.
+
+    skew_s: how far its clock is ahead of `now`. wrong_etags: so many of the next PUTs answer with another ETag.
+    server.bodies: whether content is kept, and how fast it is taken.
+    """
 
     def __init__(
         self, *, bucket: str = "tmp", zone: str = "pek3a", now: Callable[[], float] = time.time
@@ -43,20 +35,32 @@ class QingStor:
         self.secret_access_key = secrets.token_urlsafe(30)
         self.zone = zone
         self.buckets = {bucket: Bucket()}
-        self._now = now
+        self.skew_s = 0.0
+        self.wrong_etags = 0
+        self._real_now = now
         self._lock = threading.Lock()
         self.server = Server(self._respond)
+        self.server.bodies.max_bytes = MAX_PUT
 
     @property
     def url(self) -> str:
         """The value for qingstor.endpoint (path style)."""
         return self.server.url
 
+    def open_uploads(self) -> list[str]:
+        """Return the ids of all multipart uploads that are neither complete nor aborted."""
+        with self._lock:
+            return [upload_id for bucket in self.buckets.values() for upload_id in bucket.uploads]
+
     def close(self) -> None:
         """End it."""
         self.server.close()
 
+    def _now(self) -> float:
+        return self._real_now() + self.skew_s
+
     def _respond(self, request: Request) -> Answer:
+        _ = request.received.md5  # outside the lock: it takes a while
         try:
             with self._lock:
                 return self._call(request)
@@ -72,17 +76,40 @@ class QingStor:
         bucket = self.buckets.get(bucket_name)
         if bucket is None:
             raise Refusal("bucket_not_exists", "The bucket you are accessing does not exist.")
-        if not is_signed and not (bucket.is_public and request.method in ("GET", "HEAD")):
+        names = {name for name, _ in request.query}
+        about_uploads = names & {"uploads", "upload_id"}
+        is_reading = request.method in ("GET", "HEAD") and not about_uploads
+        if not is_signed and not (bucket.is_public and is_reading):
             raise Refusal("permission_denied", "You don't have enough permission to access.")
+        if request.method == "GET" and not key and "uploads" in names:
+            return multipart.list_uploads(request, bucket, bucket_name)
         if not key or len(key.encode("utf-8")) > 1023 or key.startswith("/"):
             raise Refusal("invalid_object_name", "The object name is not valid.")
-        if request.method == "PUT" and not any(name in signature.SUB_RESOURCES for name, _ in request.query):
-            return self._put(request, bucket, key)
+        if request.method == "PUT":
+            self._check_body(request, bucket)
+        if about_uploads:
+            return self._about_uploads(request, bucket, bucket_name, key)
+        if request.method == "PUT" and not any(name in signature.SUB_RESOURCES for name in names):
+            return self._spoiled(self._put(request, bucket, key))
         if request.method == "DELETE":
             bucket.objects.pop(key, None)
             return Answer(204)
-        if request.method in ("GET", "HEAD"):
+        if is_reading:
             return _get(request, bucket, key)
+        raise Refusal("method_not_allowed", "The method is not allowed against this resource.")
+
+    def _about_uploads(self, request: Request, bucket: Bucket, bucket_name: str, key: str) -> Answer:
+        names = {name for name, _ in request.query}
+        if request.method == "POST":
+            if "uploads" in names:
+                return multipart.initiate(request, bucket, key, bucket_name, self._now())
+            return multipart.complete(request, bucket, key, self._now())
+        if request.method == "PUT" and "part_number" in names:
+            return self._spoiled(multipart.put_part(request, bucket, key))
+        if request.method == "GET":
+            return multipart.list_parts(request, bucket, key)
+        if request.method == "DELETE":
+            return multipart.abort(request, bucket, key)
         raise Refusal("method_not_allowed", "The method is not allowed against this resource.")
 
     def _names(self, request: Request) -> tuple[str, str]:
@@ -121,18 +148,27 @@ class QingStor:
         if abs(sent - self._now()) > MAX_SKEW_S:
             raise Refusal("request_expired", "The difference between the request time and the server's is too large.")
 
-    def _put(self, request: Request, bucket: Bucket, key: str) -> Answer:
-        # 5 GB is the service's own bound; the listener's bound on a body is far below.
+    def _check_body(self, request: Request, bucket: Bucket) -> None:
+        # 5 GB is the service's own bound; the listener refuses more before.
         if "content-length" not in request.headers:
             raise Refusal("invalid_request", "Content-Length is required.")
-        digest = hashlib.md5(request.body).digest()  # noqa: S324  # the header's definition
         wanted = request.headers.get("content-md5")
-        if wanted is not None and wanted != base64.b64encode(digest).decode("ascii"):
+        if wanted is not None and wanted != base64.b64encode(request.received.md5).decode("ascii"):
             raise Refusal("bad_digest", "The Content-MD5 you specified does not match what was received.")
-        kept = {name: request.headers[name] for name in ("content-type", "content-disposition")
-                if name in request.headers}
-        stored = bucket.objects[key] = StoredObject(request.body, kept, self._now())
+        if bucket.quota is not None and bucket.used + request.received.size > bucket.quota:
+            raise Refusal("quota_exceeded", "The quota of the bucket is used up.")
+
+    def _put(self, request: Request, bucket: Bucket, key: str) -> Answer:
+        body = request.received
+        stored = StoredObject(body.content, multipart.kept_headers(request), self._now(), body.size, etag_of(body))
+        bucket.objects[key] = stored
         return Answer(201, headers=(("ETag", stored.etag),))
+
+    def _spoiled(self, answer: Answer) -> Answer:
+        if not self.wrong_etags:
+            return answer
+        self.wrong_etags -= 1
+        return replace(answer, headers=(("ETag", f'"{secrets.token_hex(16)}"'),))
 
 
 def _get(request: Request, bucket: Bucket, key: str) -> Answer:
@@ -140,10 +176,16 @@ def _get(request: Request, bucket: Bucket, key: str) -> Answer:
     if stored is None:
         raise Refusal("object_not_exists", "The object you are accessing does not exist.")
     headers: tuple[tuple[str, str], ...] = (
-        ("ETag", stored.etag), ("Last-Modified", formatdate(stored.at, usegmt=True)), ("Accept-Ranges", "bytes"))
+        ("Last-Modified", formatdate(stored.at, usegmt=True)), ("Accept-Ranges", "bytes"))
+    if stored.etag:
+        headers += (("ETag", stored.etag),)
     if "content-disposition" in stored.headers:
         headers += (("Content-Disposition", stored.headers["content-disposition"]),)
     content_type = stored.headers.get("content-type", "application/octet-stream")
+    if stored.size != len(stored.content):
+        if request.method == "GET":
+            raise Refusal("invalid_object_state", "The stand-in was told to keep no content.")
+        return Answer(200, b"", content_type, (*headers, ("Content-Length", str(stored.size))))
     match = _RANGE.fullmatch(request.headers.get("range", ""))
     if match is None:
         return Answer(200, stored.content, content_type, headers)
