@@ -15,6 +15,7 @@ import pytest
 from tests.e2e.front import Front
 from tests.e2e.registries import PASSWORD, USER, Registry, digest_of
 from tests.e2e.runner import Run, Runner, find_tool
+from tests.support.requirement import lacks
 from wxsync.sandbox.github.stand_in import GitHub
 
 PUBLIC_HOSTS = ("docker.io", "gcr.io", "registry.k8s.io", "quay.io", "ghcr.io")
@@ -24,22 +25,18 @@ def need(*tools: str) -> None:
     """Skip with the reason where a tool is missing; on CI that is a failure."""
     missing = [tool for tool in tools if not find_tool(tool)]
     if missing:
-        _lacks(f"missing: {', '.join(missing)} (see tests/requirements-e2e.txt)")
+        lacks(f"missing: {', '.join(missing)} (see tests/requirements-e2e.txt)")
 
 
 def described() -> Any:
     """Return GitHub's OpenAPI description; skip, or fail on CI, where it is not there."""
     if importlib.util.find_spec("openapi_core") is None:
-        _lacks("missing: openapi-core (see tests/requirements-e2e.txt)")
+        lacks("missing: openapi-core (see tests/requirements-e2e.txt)")
     from tests.e2e.openapi import FILE, Description
 
     if not FILE.exists():
-        _lacks(f"missing: {FILE} (`make e2e` fetches it with npm)")
+        lacks(f"missing: {FILE} (`make e2e` fetches it with npm)")
     return Description()
-
-
-def _lacks(why: str) -> None:
-    (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(why)
 
 
 class Site:
