@@ -19,14 +19,21 @@ from wxsync.config.sources import surroundings
 from wxsync.daemon import migration, web_process
 from wxsync.daemon.service import Daemon
 from wxsync.daemon.state_dir import Busy
+from wxsync.daemon.supervision import take
 from wxsync.errors import ConfigError, WxsyncError
-from wxsync.log.output import Output, setup
+from wxsync.log.output import Output, is_journal, setup
 from wxsync.options.settings import Settings
 from wxsync.version import VERSION
 
 OK, FAILED, USAGE, PARTLY, BUSY, BAD_CONFIGURATION = 0, 1, 2, 3, 75, 78
+STDERR = 2
 WEB_PROCESS = "web-process"
-SOURCES = {"--config": "配置文件", "--env-file": "代替当前目录 .env 的环境文件"}
+SOURCES = {
+    "--config": "配置文件",
+    "--env-file": "代替当前目录 .env 的环境文件",
+    # For the systemd unit, which runs on a copy of the file; not in --help.
+    "--config-origin": argparse.SUPPRESS,
+}
 ENTRY = Path(__file__).resolve().parents[1] / "wxsyncd.py"
 
 
@@ -36,14 +43,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return int(arguments.command_function(arguments))
     except Busy as busy:
-        print(busy, file=sys.stderr)
-        return BUSY
+        return _complain(busy, BUSY)
     except ConfigError as error:
-        print(error, file=sys.stderr)
-        return BAD_CONFIGURATION
+        return _complain(error, BAD_CONFIGURATION)
     except WxsyncError as error:
-        print(error, file=sys.stderr)
-        return FAILED
+        return _complain(error, FAILED)
+
+
+def _complain(error: WxsyncError, status: int) -> int:
+    """Print the error, to the journal as one (sd-daemon(3): a line's priority); return the status."""
+    mark = "<3>" if is_journal(os.environ, STDERR) else ""
+    print("\n".join(mark + line for line in str(error).split("\n")), file=sys.stderr)
+    return status
 
 
 class _ChineseHelp(argparse.HelpFormatter):
@@ -94,6 +105,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    supervision = take(os.environ, os.getpid())
     loaded = _load(arguments)
     daemon = Daemon(
         loaded.settings,
@@ -101,6 +113,7 @@ def _run(arguments: argparse.Namespace) -> int:
         load=lambda: _load(arguments).settings,
         log_to=_log_to,
         web_process=[sys.executable, "-I", str(ENTRY), *_sources(arguments), WEB_PROCESS],
+        supervision=supervision,
     )
     return daemon.run()
 
@@ -111,7 +124,7 @@ def _log_to(settings: Settings) -> Output:
 
 def _sources(arguments: argparse.Namespace) -> list[str]:
     """Return the options that lead another process to the same configuration."""
-    given = {"--config": "config", "--env-file": "env_file"}
+    given = {name: name[2:].replace("-", "_") for name in SOURCES}
     return [part for name, key in given.items() if hasattr(arguments, key) for part in (name, getattr(arguments, key))]
 
 
@@ -170,7 +183,8 @@ def _hand_out(output: str | None, text: Callable[[bool], str]) -> None:
 
 
 def _load(arguments: argparse.Namespace) -> Loaded:
-    around = surroundings(os.environ, is_root=os.geteuid() == 0)
+    origin = getattr(arguments, "config_origin", "")
+    around = surroundings(os.environ, is_root=os.geteuid() == 0, config_origin=origin)
     return load(getattr(arguments, "config", None), getattr(arguments, "env_file", None), around)
 
 

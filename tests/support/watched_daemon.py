@@ -20,6 +20,7 @@ from wxsync.clock import SystemClock
 from wxsync.config.load import load
 from wxsync.config.sources import surroundings
 from wxsync.daemon.service import Daemon
+from wxsync.daemon.supervision import Supervision
 from wxsync.log.output import setup
 from wxsync.store.database import Database
 from wxsync.store.store import Store
@@ -95,6 +96,7 @@ def main() -> int:
         load=lambda: settings,
         log_to=lambda settings: setup(settings.log, settings.secrets(), os.environ),
         web_process=(),
+        supervision=Supervision(),
         make_store=make_store,
     ).run()
 

@@ -19,18 +19,23 @@ _MAX_CREDENTIAL = 1 << 16
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What the process was started with; beside the files named by it the loader looks at nothing else."""
+    """What the process was started with; beside the files named by it the loader looks at nothing else.
+
+    config_origin: what messages call the configuration file, when the process was given a copy of it.
+    """
 
     environ: Mapping[str, str]
     cwd: Path
     home: Path
     is_root: bool
     default_file: str = DEFAULT_FILE
+    config_origin: str = ""
 
 
-def surroundings(environ: Mapping[str, str], *, is_root: bool) -> Surroundings:
+def surroundings(environ: Mapping[str, str], *, is_root: bool, config_origin: str = "") -> Surroundings:
     """Return those of this process; without $HOME (a system service) the home directory is the root."""
-    return Surroundings(environ, Path.cwd(), Path(environ.get("HOME") or "/"), is_root)
+    return Surroundings(
+        environ, Path.cwd(), Path(environ.get("HOME") or "/"), is_root, config_origin=config_origin)
 
 
 def read_all(config_file: str | None, env_file: str | None, around: Surroundings) -> Findings:
@@ -63,22 +68,23 @@ def _read_ini(named: str | None, around: Surroundings, findings: Findings) -> bo
     path = around.cwd / (named or around.default_file)
     if not named and not _exists(path):
         return False
-    text = read_text(path, findings)
+    label = Path(around.config_origin) if around.config_origin else path
+    text = read_text(path, findings, label=label)
     if text is None:
         return True
-    findings.sources.append(f"配置文件 {path}")
-    document = ini.parse(text, str(path))
+    findings.sources.append(f"配置文件 {label}")
+    document = ini.parse(text, str(label))
     findings.problems += document.problems
     findings.problems += [
-        unknown_option(f"{path}:{line}", section, "")
+        unknown_option(f"{label}:{line}", section, "")
         for section, line in document.sections.items() if section not in TITLES]
     layer = {}
     for entry in document.entries:
         option = BY_KEY.get(f"{entry.section}.{entry.name}")
         if option:
-            layer[option.key] = Given(option, entry.text, f"{path}:{entry.line}")
+            layer[option.key] = Given(option, entry.text, f"{label}:{entry.line}")
         elif entry.section in TITLES:  # a wrong section is told once, not for each of its options
-            findings.problems.append(unknown_option(f"{path}:{entry.line}", entry.section, entry.name))
+            findings.problems.append(unknown_option(f"{label}:{entry.line}", entry.section, entry.name))
     findings.layers.append(layer)
     return True
 
@@ -162,8 +168,12 @@ def _exists(path: Path) -> bool:
     return True
 
 
-def read_text(path: Path, findings: Findings, limit: int = _MAX_FILE) -> str | None:
-    """Return the file's text without a byte order mark, or None after adding the problem. limit: in bytes."""
+def read_text(path: Path, findings: Findings, limit: int = _MAX_FILE, *, label: Path | None = None) -> str | None:
+    """Return the file's text without a byte order mark, or None after adding the problem.
+
+    limit: in bytes. label: what the problem calls the file.
+    """
+    label = label or path
     try:
         with path.open("rb") as file:
             data = file.read(limit + 1)
@@ -174,8 +184,8 @@ def read_text(path: Path, findings: Findings, limit: int = _MAX_FILE) -> str | N
         what, mend = "没有这个文件", "检查文件名，或从 wxsync.conf.example 复制一份"
     except UnicodeDecodeError as error:
         what = f"不是 UTF-8 文本（第 {data.count(bytes([10]), 0, error.start) + 1} 行）"
-        mend = f"用 UTF-8 编码另存，例如 iconv -f GBK -t UTF-8 {path}"
+        mend = f"用 UTF-8 编码另存，例如 iconv -f GBK -t UTF-8 {label}"
     except OSError as error:
         what, mend = f"读不了：{error.strerror}", "检查权限"
-    findings.problems.append(ConfigError(what, where=str(path), mend=mend))
+    findings.problems.append(ConfigError(what, where=str(label), mend=mend))
     return None

@@ -126,9 +126,13 @@ class Bot:
             LOG.info("threads still in a call", threads=",".join(late))
         return not late
 
+    def silent(self) -> list[str]:
+        """Return the threads that have not been heard of for longer than they promised."""
+        return [name for name, loop in self._loops.items() if loop.heartbeat.is_late]
+
     def troubles(self) -> list[str]:
         """Return why the bot is not well, empty when it is; a fault of a remote service is no trouble of ours."""
-        silent = [f"{name} thread is silent" for name, loop in self._loops.items() if loop.heartbeat.is_late]
+        silent = [f"{name} thread is silent" for name in self.silent()]
         return silent + ([] if self._timer.is_store_writable else ["store cannot be written"])
 
 

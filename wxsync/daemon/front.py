@@ -75,6 +75,11 @@ class Front:
         self._access.end()
         return is_clean
 
+    @property
+    def is_silent(self) -> bool:
+        """Tell whether nothing is accepted and served any more."""
+        return self._service.is_silent
+
     def flush(self) -> None:
         """Count and log what was served up to now."""
         self._access.flush()

@@ -18,6 +18,7 @@ from wxsync.daemon.bot import Bot
 from wxsync.daemon.front import bind
 from wxsync.daemon.outbound import Outbound
 from wxsync.daemon.state_dir import Busy, StateDir
+from wxsync.daemon.supervision import Supervision
 from wxsync.daemon.web_side import WebSide
 from wxsync.errors import ConfigError, WxsyncError
 from wxsync.jobs.desk import Desk
@@ -48,11 +49,13 @@ class Daemon:
         load: Callable[[], Settings],
         log_to: Callable[[Settings], Output],
         web_process: Sequence[str],
+        supervision: Supervision,
         make_store: Callable[[Database], Store] = Store,
     ) -> None:
         """load: reads the configuration anew for SIGHUP. log_to: sends the log where the settings say.
 
-        web_process: the command that executes this program as a web process. make_store: for tests that watch it.
+        web_process: the command that executes this program as a web process. supervision: what systemd handed over.
+        make_store: for tests that watch it.
         """
         self._settings = settings
         self._clock = clock
@@ -60,6 +63,8 @@ class Daemon:
         self._log_to = log_to
         self._output = log_to(settings)
         self._make_store = make_store
+        self._supervision = supervision
+        self._status = ""  # what systemctl status shows
         self._state = StateDir(Path(settings.server.state_dir))
         self._store: Store | None = None
         self._bot: Bot | None = None
@@ -95,25 +100,33 @@ class Daemon:
             self._state.publish(listeners)
             places = [f"{part}={each.getsockname()[0]}:{each.getsockname()[1]}" for each, part in listeners]
             LOG.info("ready", version=VERSION, pid=os.getpid(), listeners=", ".join(places), state_dir=self._state.path)
+            self._status = f"wxsyncd {VERSION} {' '.join(places)}"
+            self._supervision.ready(self._status)
             self._serve(web)
         finally:
             self._end(web)
         return OK
 
     def _serve(self, web: WebSide) -> None:
-        """Wait for signals; a reload runs beside, so that SIGTERM is heard meanwhile."""
+        """Wait for signals; a reload runs beside, so that SIGTERM is heard meanwhile.
+
+        The watchdog is put off only while every thread moves. A full disk or a fault elsewhere is the health route's
+        business: a restart mends neither.
+        """
         while not self._is_stopping:
-            self._signalled.wait(60.0)
+            self._signalled.wait(self._supervision.watchdog_s / 2 or 60.0)
+            if not self._stuck(web):
+                self._supervision.alive()
             self._signalled.clear()
             if self._wants_reload:
                 self._wants_reload = False
                 threading.Thread(target=self._reload, args=(web,), name="reload", daemon=True).start()
 
     def _listeners(self) -> list[tuple[socket.socket, str]]:
-        """Bind every listener, the admin one last. Raises Busy, ConfigError."""
+        """Return every listener, handed over or bound here, the admin one last. Raises Busy, ConfigError."""
         server = self._settings.server
-        listeners = []
-        for place in (*server.listen, server.admin_listen):
+        listeners, unbound = self._supervision.of_parts(server.listen)
+        for place in (*unbound, server.admin_listen):
             try:
                 listeners.append((bind(place), place.part))
             except OSError as error:
@@ -135,24 +148,32 @@ class Daemon:
         return Bot(settings, self._store, self._state.path, self._clock, outbound)
 
     def _reload(self, web: WebSide) -> None:
-        """Go on by the configuration as it is now; a wrong one changes nothing."""
+        """Do a reload between what systemd is told of it."""
         with self._changing:
-            self._output.reopen()
-            web.reopen_log()
+            self._supervision.reloading()
             try:
-                settings = self._fixed(self._load())
-                bot = self._made_bot(settings)
-                self._output = self._log_to(settings)
-            except WxsyncError as error:
-                LOG.error("reload refused, the old configuration stays", why=str(error))
-                return
-            while self._bot is not None and not self._bot.stop(BOT_END_S):
-                pass  # two bots on one store would do every step twice: wait until the old one's call is over
-            self._settings, self._bot = settings, bot
-            if bot is not None:
-                bot.start()
-            web.reload(settings, *_doors(bot))
-            LOG.info("reloaded")
+                self._take_new_settings(web)
+            finally:
+                self._supervision.ready(self._status)
+
+    def _take_new_settings(self, web: WebSide) -> None:
+        """Go on by the configuration as it is now; a wrong one changes nothing."""
+        self._output.reopen()
+        web.reopen_log()
+        try:
+            settings = self._fixed(self._load())
+            bot = self._made_bot(settings)
+            self._output = self._log_to(settings)
+        except WxsyncError as error:
+            LOG.error("reload refused, the old configuration stays", why=str(error))
+            return
+        while self._bot is not None and not self._bot.stop(BOT_END_S):
+            pass  # two bots on one store would do every step twice: wait until the old one's call is over
+        self._settings, self._bot = settings, bot
+        if bot is not None:
+            bot.start()
+        web.reload(settings, *_doors(bot))
+        LOG.info("reloaded")
 
     def _fixed(self, settings: Settings) -> Settings:
         """Return the new settings with what only a restart can change kept as it is."""
@@ -175,6 +196,7 @@ class Daemon:
     def _end(self, web: WebSide) -> None:
         """Drain within the bounds above; what is cut off then is taken up at the next start."""
         LOG.info("draining")
+        self._supervision.stopping()
         self._is_stopping = True
         self._changing.acquire(timeout=RELOAD_END_S)  # a reload under way may still end
         is_clean = web.end(WEB_END_S)
@@ -189,6 +211,12 @@ class Daemon:
             troubles.append("draining")
         facts: dict[str, object] = {"version": VERSION, "uptime_s": round(self._clock.monotonic() - self._began)}
         return not troubles, {**facts, "troubles": troubles} if troubles else facts
+
+    def _stuck(self, web: WebSide) -> list[str]:
+        """Return which threads are silent, empty when all is well; while a reload or the drain waits, none counts."""
+        if self._changing.locked() or self._is_stopping:
+            return []
+        return [*(self._bot.silent() if self._bot is not None else ()), *(["web"] if web.is_silent else [])]
 
     def _wake_bot(self) -> None:
         if self._bot is not None:

@@ -87,6 +87,11 @@ class WebSide:
             self._processes.end(deadline_s)
         return is_clean
 
+    @property
+    def is_silent(self) -> bool:
+        """Tell whether this process accepts and serves no more; the web processes are their supervisor's matter."""
+        return self._front is not None and self._front.is_silent
+
     def reopen_log(self) -> None:
         """Open the access log's file anew."""
         if self._front is not None:

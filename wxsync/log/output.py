@@ -22,10 +22,10 @@ def setup(options: Log, secrets: Iterable[str], environ: Mapping[str, str], stde
     leaves everything as it was. stderr is a descriptor.
     """
     sink: Sink = RotatedFile(options.file, options.max_bytes, options.backups) if options.file else Descriptor(stderr)
-    is_journal = not options.file and _is_journal(environ, stderr)
+    to_journal = not options.file and is_journal(environ, stderr)
     redactor = Redactor(secrets)
-    layout = JsonLayout(redactor) if options.format == "json" else TextLayout(redactor, has_time=not is_journal)
-    output = Output(sink, layout, has_priority=is_journal)
+    layout = JsonLayout(redactor) if options.format == "json" else TextLayout(redactor, has_time=not to_journal)
+    output = Output(sink, layout, has_priority=to_journal)
     root = logging.getLogger(ROOT)
     earlier = [handler for handler in root.handlers if isinstance(handler, Output)]
     root.addHandler(output)
@@ -36,7 +36,7 @@ def setup(options: Log, secrets: Iterable[str], environ: Mapping[str, str], stde
     return output
 
 
-def _is_journal(environ: Mapping[str, str], descriptor: int) -> bool:
+def is_journal(environ: Mapping[str, str], descriptor: int) -> bool:
     """Tell whether the descriptor is the journal's stream, by device and inode (systemd.exec(5))."""
     try:
         status = os.fstat(descriptor)

@@ -23,6 +23,7 @@ from wxsync.web.workers import Workers
 
 LOG = logger("web.service")
 
+SILENT_S = 30.0  # the lobby's thread goes round at least four times a second
 TEXT = ("Content-Type", PLAIN_TEXT)
 
 
@@ -50,6 +51,11 @@ class Service:
         gc.freeze()
         gc.set_threshold(50_000, 20, 20)
         self._thread.start()
+
+    @property
+    def is_silent(self) -> bool:
+        """Tell whether the thread that accepts and gives out work does not move any more."""
+        return self._clock.monotonic() - self._workers.ticked_at > SILENT_S
 
     def drain(self, deadline_s: float) -> bool:
         """Stop accepting, let what is under way end within the seconds; tell whether all did. Then all is closed.

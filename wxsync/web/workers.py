@@ -42,7 +42,7 @@ class Workers:
         self._idle = 0
         self._ended = False
         self._allowed = FEWER  # threads that may serve a queue, by what the processor has to spare
-        self._measured = (0.0, 0.0)  # when, and the process's processor time then
+        self._measured = (clock.monotonic(), time.process_time())  # when, and the process's processor time then
         self.is_busy = self._waiting.__len__  # how many wait for a thread; asked after every answer
 
     def put(self, connection: Connection) -> None:
@@ -51,6 +51,11 @@ class Workers:
         self._waiting.append(connection)
         if self._has_place():
             self._call_one()
+
+    @property
+    def ticked_at(self) -> float:
+        """When `tick` was called last, or these workers were made."""
+        return self._measured[0]
 
     def tick(self, now: float) -> None:
         """Add threads when requests wait without need."""
