@@ -38,6 +38,8 @@ IO_CALLS = {"open", "print", "input"}  # by their own name: a session that was p
 CLOCK_CALLS = {"now", "utcnow", "today"}  # of whatever object: time comes in as an argument
 THIRD_PARTY = {"Crypto": {"wecom.crypto", "sandbox.wecom"}}  # package: the only modules that may import it
 STDLIB = {name: {"remote.http"} for name in ("urllib.request", "http.client")}  # the one way out
+CONNECTING = {"connect", "connect_ex", "create_connection", "open_connection", "sendto"}
+CONNECTORS = {"remote.connect", "store.database", "daemon.supervision"}  # SQLite's file, systemd's socket
 MODULE_LINES, FUNCTION_LINES = 300, 60
 
 
@@ -123,6 +125,16 @@ class ArchitectureTest(unittest.TestCase):
                 if isinstance(node, ast.Call) and (getattr(node.func, "id", "") in IO_CALLS | CLOCK_CALLS
                                                    or getattr(node.func, "attr", "") in CLOCK_CALLS):
                     self.offend(module, node.lineno, f"is pure but calls {ast.unparse(node.func)}(); pass the value in")
+
+    def test_one_module_opens_connections(self) -> None:
+        for module in self.modules.values():
+            if module.name in CONNECTORS or within(module.name, {"sandbox"}):
+                continue
+            ours = {dotted.rpartition(".")[2] for _, dotted in module.imports() if self.own(dotted)}
+            for node in ast.walk(module.tree):
+                called = getattr(node.func, "attr", getattr(node.func, "id", "")) if isinstance(node, ast.Call) else ""
+                if called in CONNECTING - ours and (node.args or node.keywords):  # upstream.connect() takes nothing
+                    self.offend(module, node.lineno, f"calls {ast.unparse(node.func)}(); dial by remote.dialer")
 
     def test_docstrings_and_sizes(self) -> None:
         for module in self.modules.values():

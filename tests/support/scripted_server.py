@@ -95,10 +95,13 @@ class ScriptedServer:
 def read_request(connection: socket.socket) -> Seen:
     """Read one request with its Content-Length."""
     with connection.makefile("rb") as stream:
-        method, target, _ = stream.readline().decode("latin-1").split(" ", 2)
+        line = stream.readline().decode("latin-1")
+        if not line:
+            raise ConnectionResetError("closed without a request")
+        method, target, _ = line.split(" ", 2)
         headers = []
-        while line := stream.readline().strip(b"\r\n"):
-            name, _, value = line.decode("latin-1").partition(":")
+        while field := stream.readline().strip(b"\r\n"):
+            name, _, value = field.decode("latin-1").partition(":")
             headers.append((name, value.strip()))
         seen = Seen(method, target, headers)
         seen.body = stream.read(int(seen.header("Content-Length") or 0))

@@ -49,6 +49,16 @@ _DOCS_HEAD = """\
 `PORT` 和 `FLASK_RUN_PORT` 分别改机器人和转发的默认端口，写了 `server.listen` 就不再起作用；
 `FLASK_DEBUG` 为真等于 `log.level = debug`，没有别的作用。
 """
+_NOTES = {
+    "egress": """\
+GitHub、源镜像仓库和下载经代理；青云对象存储和转发永远直连，企业微信在 `wecom.via_egress = yes` 时才经代理。
+域名由代理解析，`http_proxy` 等环境变量不读。代理连不上、口令不对时写日志并改为直连，恢复后再经代理。
+
+`no_proxy_domains` 的写法：`example.com`、`.example.com`、`*.example.com` 都指这个域名和它下面的一切；
+`192.168.1.1`、`10.0.0.0/8`、`fd00::/8` 只看写成地址的主机，不查域名；`host:8443`、`[::1]:8443` 只指
+这个端口；`*` 是全部。
+""",
+}  # what does not fit into a row; a section's stands below its table
 
 
 def example() -> str:
@@ -98,3 +108,5 @@ def _docs_section(section: str) -> Iterator[str]:
         lock = " 🔒" if option.row.secret else ""
         yield f"| `{option.name}`{lock} | {_default(option)} | {names} | {option.row.kind.name} | {option.help} |"
     yield ""
+    if section in _NOTES:
+        yield _NOTES[section]

@@ -51,10 +51,10 @@ def open_tunnel(
     handshake = _Handshake(sock, proxy, clock, deadline, stop)
     try:
         if proxy.kind == HTTP:
-            handshake.connect(host, port)
+            handshake.ask_http(host, port)
         else:
             handshake.greet()
-            handshake.request(host, port)
+            handshake.ask_socks(host, port)
     except OSError as error:
         raise handshake.broken(host, port, error) from error
     sock.settimeout(None)
@@ -71,7 +71,7 @@ class _Handshake:
         self._stop = stop
         self._has_asked = False  # for a host: a silence from here on may be the host's
 
-    def connect(self, host: str, port: int) -> None:
+    def ask_http(self, host: str, port: int) -> None:
         """Send CONNECT and read the head of the answer byte by byte: the next byte is the tunnel's."""
         target = f"{bracketed(host)}:{port}"
         lines = [f"CONNECT {target} HTTP/1.1", f"Host: {target}"]
@@ -104,7 +104,7 @@ class _Handshake:
         elif method != _NO_LOGIN:
             raise self._no_login("no acceptable login method")
 
-    def request(self, host: str, port: int) -> None:
+    def ask_socks(self, host: str, port: int) -> None:
         """Ask for the host and read the answer to its end: the bound address may have three forms."""
         self._send(bytes([5, 1, 0]) + _socks_address(host) + port.to_bytes(2, "big"))
         self._has_asked = True
