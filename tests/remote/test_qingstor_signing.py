@@ -49,10 +49,10 @@ def test_a_secret_is_not_shown():
     assert VECTORS["secret_access_key"] not in repr(KEY)
 
 
-# What the two sign differently, by the fact that the SDK signs values as they stand in the URL, is left out.
+# Left out is what the two do differently: the SDK signs values as they stand in the URL, and folds `.` segments.
 PLAIN = st.text(string.ascii_letters + string.digits + "/-._", min_size=1, max_size=20)
 KEYS = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=40).filter(
-    lambda key: not key.startswith("/") and key.isprintable())
+    lambda key: not key.startswith("/") and key.isprintable() and not {".", ".."} & set(key.split("/")))
 BASES = st.sampled_from(["", "uploads", "acl", "image"])
 PARAMETERS = st.dictionaries(
     st.sampled_from(["upload_id", "part_number", "limit", "prefix", "response-expires", "position"]), PLAIN, max_size=4)
@@ -82,7 +82,7 @@ def test_the_services_own_sdk_signs_the_same(method, key, base, parameters, meta
     query = (((base, None),) if base else ()) + tuple(parameters.items())
     ours = string_to_sign(method, headers.items(), "wxsync-tmp", key, query)
     assert ours == theirs.get_string_to_sign()
-    assert KEY.authorization(ours) == theirs.sign().headers["Authorization"]
+    assert KEY.signature(ours) == theirs.get_authorization()  # `sign` has requests refuse blanks at the ends
 
 
 @settings(max_examples=100, deadline=None)

@@ -14,6 +14,7 @@ from io import BufferedIOBase
 MAX_BODY = 64 << 20
 PIECE = 1 << 20
 SLOW_PIECE = 64 << 10
+SMALL = 64 << 10
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ class Pace:
 class Bodies:
     """The rules of one server; a test may change them at any time.
 
-    keeps: False hashes and drops the content. rate: bytes a second over each connection. max_bytes: of one body.
+    keeps: False hashes and drops what is larger than 64 KiB. rate: bytes a second over each connection. max_bytes: of one body.
     """
 
     def __init__(self) -> None:
@@ -65,18 +66,19 @@ class Bodies:
     def read(self, stream: BufferedIOBase, length: int, pace: Pace) -> Body:
         """Return a body of exactly this length; ConnectionError when the client ends before."""
         digest = hashlib.md5()  # noqa: S324  # the services' choice
-        content = bytearray(length if self.keeps else 0)
-        piece = memoryview(bytearray(0 if self.keeps else PIECE))
+        keeps = self.keeps or length <= SMALL
+        content = bytearray(length if keeps else 0)
+        piece = memoryview(bytearray(0 if keeps else PIECE))
         done = 0
         while done < length:
             step = min(length - done, SLOW_PIECE if self.rate else PIECE)
-            target = memoryview(content)[done : done + step] if self.keeps else piece[:step]
+            target = memoryview(content)[done : done + step] if keeps else piece[:step]
             got = stream.readinto(target)
             if not got:
                 raise ConnectionError("the client ended in the middle of a body")
-            if not self.keeps:
+            if not keeps:
                 digest.update(target[:got])
             done += got
             if self.rate:
                 pace.slow_down(got, self.rate)
-        return Body(bytes(content), length) if self.keeps else Body(b"", length, digest.digest())
+        return Body(bytes(content), length) if keeps else Body(b"", length, digest.digest())
