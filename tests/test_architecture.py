@@ -29,7 +29,8 @@ PURE = {
     "jobs.command", "jobs.destination", "jobs.imagelist", "jobs.links", "jobs.listing", "jobs.platform",
     "jobs.reasons", "jobs.reference", "jobs.replies", "jobs.words",
     "remote.exchange",  # the request and answer that the pure clients speak of
-    "remote.address", "remote.download.fault", "remote.github", "remote.qingstor", "remote.registry", "remote.url",
+    "remote.address", "remote.broken", "remote.download.fault", "remote.github", "remote.head", "remote.qingstor",
+    "remote.registry", "remote.url",
 }  # a package name stands for all its modules
 IO = ("asyncio.", "fcntl.", "http.client.", "http.server.", "io.", "logging.", "mmap.", "multiprocessing.", "os.",
       "pathlib.", "random.", "secrets.", "select.", "selectors.", "shutil.", "signal.", "socket.", "socketserver.",

@@ -90,7 +90,7 @@ class Session(Protocol):
 
         deadline: instant of the clock's monotonic time at which all of it, the body too, must be over.
         Raises RemoteFault as Transport does, AddressRefused when the policy forbids the address, and
-        `remote.http.Stopped` within a second after the session's stop was set, also while it dials or waits.
+        `remote.stop.Stopped` within a second after the session's stop was set, also while it dials or waits.
         """
 
     def send(self, request: Request, *, timeout_s: float = 30.0, max_bytes: int = 8 << 20) -> Response:
