@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import shutil
 import urllib.error
 import urllib.request
@@ -14,6 +15,7 @@ import pytest
 from tests.e2e.runner import find_tool
 from tests.e2e_install.containers import HARDENED, IMAGE
 from tests.support.daemon import wait_for
+from tests.support.documents import PAGES
 from tests.support.requirement import lacks
 from wxsync.version import VERSION
 
@@ -127,3 +129,6 @@ def test_compose_starts_it_on_the_old_ports_and_keeps_what_nginx_on_the_host_say
     assert fetch("http://127.0.0.1:18502/wework-callback/x", **{"X-Forwarded-For": "203.0.113.7"}) == 502
     line = wait_for(lambda: re.search("web.access (.*)/wework-callback/x", composed("logs", "image-sync")), "the log")
     assert line[1].startswith("203.0.113.7 ")
+    for command in re.findall(r"(?m)^docker-compose (exec image-sync .*?)(?: +#.*)?$", PAGES["operation.md"]):
+        assert "Error" not in composed(*shlex.split(command))
+    assert "backup.sqlite3" in composed("exec", "image-sync", "ls")
