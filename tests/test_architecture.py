@@ -27,7 +27,7 @@ PURE = {
     "wecom.splitting",
     "jobs.events", "jobs.job", "jobs.results", "store.records",  # the values that the store and the jobs exchange
     "jobs.command", "jobs.destination", "jobs.imagelist", "jobs.links", "jobs.listing", "jobs.platform",
-    "jobs.reasons", "jobs.reference", "jobs.replies", "jobs.words",
+    "jobs.reasons", "jobs.reference", "jobs.replies", "jobs.upload.sizing", "jobs.words",
     "remote.exchange",  # the request and answer that the pure clients speak of
     "remote.address", "remote.broken", "remote.download.fault", "remote.github", "remote.head", "remote.qingstor",
     "remote.registry", "remote.url",

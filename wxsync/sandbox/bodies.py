@@ -55,7 +55,8 @@ class Pace:
 class Bodies:
     """The rules of one server; a test may change them at any time.
 
-    keeps: False hashes and drops what is larger than 64 KiB. rate: bytes a second over each connection. max_bytes: of one body.
+    keeps: False hashes and drops what is larger than 64 KiB. rate: bytes a second over each connection.
+    max_bytes: of one body.
     """
 
     def __init__(self) -> None:

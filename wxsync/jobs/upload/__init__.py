@@ -1,0 +1,1 @@
+"""A file goes to QingStor while it still comes in."""
