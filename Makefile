@@ -60,11 +60,14 @@ check: $(VENV)/tools
 	$(BIN)/mypy
 	$(BIN)/ruff check wxsync tests wxsyncd.py
 
-# The relay beside nginx, gunicorn and a bare forwarder, and what it bears. Needs wrk and nginx-light; takes minutes.
+# The relay beside nginx, gunicorn and a bare forwarder, and what it bears; uploads beside the way of the replaced
+# program, and at full speed. Needs wrk and nginx-light; takes minutes.
 bench: $(VENV)/tools
 	$(BIN)/python -m tests.bench.relay.throughput
 	$(BIN)/python -m tests.bench.relay.endurance
+	$(BIN)/python -m tests.bench.upload.speed
 
-# Half of what the relay promises, in a minute: a floor that holds on a busy machine too.
+# Half of what relay and upload promise, in a minute or so: a floor that holds on a busy machine too.
 bench-floor: $(VENV)/tools
 	$(BIN)/python -m tests.bench.relay.throughput --seconds 2 --rounds 3 --floor
+	$(BIN)/python -m tests.bench.upload.speed --floor
