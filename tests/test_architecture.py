@@ -26,6 +26,7 @@ PURE = {
     "wecom.crypto", "wecom.document", "wecom.envelope", "wecom.errcodes", "wecom.limiter", "wecom.refusal",
     "wecom.splitting",
     "jobs.events", "jobs.job", "jobs.results", "store.records",  # the values that the store and the jobs exchange
+    "jobs.mirror.choose", "jobs.mirror.failure", "jobs.mirror.tree",
     "jobs.command", "jobs.destination", "jobs.imagelist", "jobs.links", "jobs.listing", "jobs.platform",
     "jobs.reasons", "jobs.reference", "jobs.replies", "jobs.upload.sizing", "jobs.words",
     "remote.exchange",  # the request and answer that the pure clients speak of

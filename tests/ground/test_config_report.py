@@ -114,10 +114,17 @@ def test_parts_that_are_off_say_what_switches_them_on(told):
     assert "回调地址" not in text
 
 
-def test_what_does_nothing_yet_says_so(told):
+def test_which_engine_mirrors_and_why(told):
     local = {name: MIRROR[name] for name in ("DOCKER_REGISTRY", "DOCKER_NAMESPACE")} | LOGIN
-    for environ in ({}, {"WXSYNC_SYNC_ENGINE": "local"}):
-        assert "镜像同步：没有启用，local 尚未启用；请设置 github.token、github.repo" in told(local, environ)
+    assert "由 GitHub Actions 复制（给了 github.token 和 github.repo）" in told(MIRROR, LOGIN)
+    text = told(local)
+    assert "镜像同步：启用，由本机直接复制（给了 registry.username 和 registry.password，没有 github.token）" in text
+    assert "同时 4 个镜像，总时限 7200 秒，不用 GitHub" in text
+    assert "由本机直接复制（engine 指定）" in told(MIRROR, LOGIN, {"WXSYNC_SYNC_ENGINE": "local"})
+    assert "没有 GitHub 时改为 registry.username、registry.password" in told(RELAY)
+
+
+def test_what_does_nothing_yet_says_so(told):
     early = told(MIRROR, {"QINGSTOR_ZONE": "sh1a"})
     assert "已设置，但本版本还没有这个功能，不起作用：qingstor.zone" in early
     assert "不起作用" not in told(MIRROR)

@@ -152,6 +152,14 @@ def test_wrong_source_credentials_are_refused_without_repeating_them(text):
     assert text not in str(refused("registry.source_auth", text))
 
 
+def test_a_mirror_of_every_host_names_them_in_its_path():
+    assert read("registry.mirrors", "*=http://127.0.0.1:5000/{host}, quay.io=http://m/q") == (
+        ("*", "http://127.0.0.1:5000/{host}"), ("quay.io", "http://m/q"))
+    for text in ("*=http://127.0.0.1:5000", "*=http://{host}", "*=http://{host}/{host}", "*=http://m/{name}",
+                 "quay.io=http://m/{host}", "*.io=http://m/{host}"):
+        refused("registry.mirrors", text)
+
+
 def test_mirrors_are_pairs_of_host_and_url():
     assert read("registry.mirrors", "docker.io=http://127.0.0.1:5000/docker.io, Quay.io = https://m") == (
         ("docker.io", "http://127.0.0.1:5000/docker.io"), ("quay.io", "https://m"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -53,10 +53,13 @@ def problems(draft: Draft) -> Iterator[ConfigError]:
     yield from _paths(draft)
 
 
-def mirror_missing(draft: Draft) -> tuple[str, ...]:
-    """Return what the mirror lacks; either GitHub or a login does, and the one that was begun counts."""
-    missing = draft.missing(DESTINATION)
-    github, login = draft.missing(GITHUB), draft.missing(LOGIN)
+def mirror_missing(lacking: Callable[[tuple[str, ...]], tuple[str, ...]]) -> tuple[str, ...]:
+    """Return what the mirror lacks; either GitHub or a login does, and the one that was begun counts.
+
+    lacking: returns which of some options were not given.
+    """
+    missing = lacking(DESTINATION)
+    github, login = lacking(GITHUB), lacking(LOGIN)
     if not github or not login:
         return missing
     return missing + (login if len(login) < len(LOGIN) and len(github) == len(GITHUB) else github)
@@ -68,7 +71,7 @@ def _half_filled(draft: Draft) -> Iterator[ConfigError]:
         if 0 < len(missing) < len(keys):
             yield _incomplete(name, missing)
     if any(draft.has(key) for key in DESTINATION + GITHUB + LOGIN):
-        missing = mirror_missing(draft)
+        missing = mirror_missing(draft.missing)
         for pair in (GITHUB, LOGIN):  # one half of a pair helps nobody, even where the other pair is whole
             half = draft.missing(pair)
             missing += tuple(key for key in half if len(half) == 1 and key not in missing)

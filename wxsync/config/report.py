@@ -39,13 +39,11 @@ def report(settings: Settings, sources: tuple[str, ...], warnings: tuple[str, ..
 
 def _parts(settings: Settings) -> Iterator[str]:
     yield _part("机器人", settings.has_bot, checks.BOT)
-    if settings.engine == "local":
-        yield f"镜像同步：没有启用，{BY_KEY['sync.engine'].row.later}；请设置 {'、'.join(checks.GITHUB)}"
-    elif settings.has_mirror:
+    if settings.has_mirror:
         yield f"镜像同步：启用，{_engine(settings)}"
         yield f"  目标 {settings.registry.host}/{settings.registry.namespace}/"
     else:
-        yield _off("镜像同步", checks.DESTINATION + checks.GITHUB)
+        yield f"{_off('镜像同步', checks.DESTINATION + checks.GITHUB)}（没有 GitHub 时改为 {'、'.join(checks.LOGIN)}）"
     yield _part("文件上传", settings.has_upload, checks.UPLOAD)
     yield _part("转发", settings.has_relay, checks.RELAY)
 
@@ -62,6 +60,10 @@ def _off(name: str, keys: tuple[str, ...]) -> str:
 
 
 def _engine(settings: Settings) -> str:
+    if settings.engine == "local":
+        sync = settings.sync
+        why = "engine 指定" if sync.engine else "给了 registry.username 和 registry.password，没有 github.token"
+        return f"由本机直接复制（{why}）：同时 {sync.workers} 个镜像，总时限 {sync.deadline:g} 秒，不用 GitHub"
     why = "engine 指定" if settings.sync.engine else "给了 github.token 和 github.repo"
     return f"由 GitHub Actions 复制（{why}）：{settings.github.repo} 的 {settings.github.branch} 分支"
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from wxsync.clock import Clock
 from wxsync.config import checks
+from wxsync.daemon.engines import engine_of
 from wxsync.daemon.outbound import Outbound
 from wxsync.jobs.desk import Desk
-from wxsync.jobs.engine import Engine, SwitchedOff
 from wxsync.jobs.heartbeat import BeatingTransport, Heartbeat
 from wxsync.jobs.inbox import Inbox
 from wxsync.jobs.job import from_record
@@ -21,7 +21,6 @@ from wxsync.jobs.progress import Progress
 from wxsync.jobs.reception import Reception
 from wxsync.jobs.rollover import Rollover
 from wxsync.jobs.slot import Slot
-from wxsync.jobs.sync import ActionsSync
 from wxsync.jobs.timer import Timer
 from wxsync.jobs.tokenwatch import TokenWatch
 from wxsync.jobs.worker import Worker
@@ -62,11 +61,13 @@ class Bot:
         self._rollover = Rollover(
             store, day_list, github, clock, at=settings.rollover.time, is_enabled=settings.rollover.enabled
         )
+        progress = Progress()
+        self._engine = engine_of(settings, github, day_list, clock, outbound, state_dir=state_dir, progress=progress)
         self._worker = Worker(
             store=store,
             ledger=ledger,
             clock=clock,
-            engine=_engine(settings, github, day_list, clock),
+            engine=self._engine,
             slot=slot,
             rollover=self._rollover,
             heartbeat=beats["sync"],
@@ -100,7 +101,7 @@ class Bot:
         self.wake = wakes["reception"]
         self.inbox = Inbox(store, clock, wakes["reception"], own_prefix=prefix) if settings.has_bot else None
         wake, hurry = wakes["reception"], self._worker.hurry
-        self.desk = Desk(store, clock, self._spool, Progress(), own_prefix=prefix, wake=wake, hurry=hurry)
+        self.desk = Desk(store, clock, self._spool, progress, own_prefix=prefix, wake=wake, hurry=hurry)
 
     def sweep(self) -> None:
         """Remove the files that no open job is for; before anybody can hand in new ones. Raises StoreFault."""
@@ -120,6 +121,8 @@ class Bot:
         end = self._clock.monotonic() + timeout_s
         late = [name for name, loop in self._loops.items() if not loop.stop(0.0)]
         late = [name for name in late if not self._loops[name].stop(end - self._clock.monotonic())]
+        if not self._engine.stop(max(0.0, end - self._clock.monotonic())):
+            late.append("mirror")
         if not self._outbound.stop(end - self._clock.monotonic()):
             late.append("egress")
         if late:
@@ -134,19 +137,6 @@ class Bot:
         """Return why the bot is not well, empty when it is; a fault of a remote service is no trouble of ours."""
         silent = [f"{name} thread is silent" for name in self.silent()]
         return silent + ([] if self._timer.is_store_writable else ["store cannot be written"])
-
-
-def _engine(settings: Settings, github: GitHub | None, day_list: DayList, clock: Clock) -> Engine:
-    if github is None:
-        return SwitchedOff()
-    return ActionsSync(
-        github,
-        day_list,
-        clock,
-        poll_s=settings.github.poll,
-        wait_s=settings.github.wait,
-        follow_s=settings.github.follow,
-    )
 
 
 def _github(settings: Settings, transport: Transport) -> GitHub | None:
@@ -193,11 +183,11 @@ def _wecom(settings: Settings, transport: Transport, clock: Clock) -> WeComClien
 
 def _missing(settings: Settings) -> dict[str, tuple[str, ...]]:
     """Return, for each part that a member can ask for, the options that are not given."""
-    mirror = checks.DESTINATION + checks.GITHUB
-    return {
-        "mirror": () if settings.engine == "actions" else tuple(key for key in mirror if not _given(settings, key)),
-        "upload": tuple(key for key in checks.UPLOAD if not _given(settings, key)),
-    }
+
+    def lacking(keys: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(key for key in keys if not _given(settings, key))
+
+    return {"mirror": () if settings.engine else checks.mirror_missing(lacking), "upload": lacking(checks.UPLOAD)}
 
 
 def _given(settings: Settings, key: str) -> bool:

@@ -12,19 +12,21 @@ from wxsync.remote.egress.watch import EgressWatch
 from wxsync.remote.egress.way import EgressWay, Use
 from wxsync.remote.http import HttpTransport
 from wxsync.remote.resolver import Resolver
-from wxsync.remote.url import bracketed, parse_url
+from wxsync.remote.url import parse_url
 from wxsync.version import VERSION
 
 USER_AGENT = f"wxsyncd/{VERSION}"
 
 
 class Outbound:
-    """wecom, github, downloads, qingstor, registries: the transport of each use; any thread may use them.
+    """wecom, github, downloads, qingstor, registries, own_registries: the transport of each use, for any thread.
 
     wecom: direct, or by the egress proxy where the operator wants it. github: by the egress proxy. downloads: by the
-    egress proxy, nowhere inside but where [upload] allows. qingstor: direct, always. registries (sources, destination
-    and their token services): by the egress proxy, nowhere inside but to the operator's own registry and mirrors and
-    where [registry] allows. The relay has its own connections, always direct: daemon.front.
+    egress proxy, nowhere inside but where [upload] allows. qingstor: direct, always. registries (sources that
+    members name, redirects, token services): by the egress proxy, nowhere inside but where [registry] allows.
+    own_registries (the destination and the mirrors that the operator named, themselves): by the egress proxy,
+    anywhere; were they an exception of the former, a member's registry could redirect to them. The relay has its own
+    connections, always direct: daemon.front.
     """
 
     def __init__(self, settings: Settings, clock: Clock, resolver: Resolver) -> None:
@@ -34,7 +36,6 @@ class Outbound:
         self._tls = tls_of(settings)
         self._egress = _egress_way(settings, clock, resolver)
         upload, registry = settings.upload, settings.registry
-        own_registries = _own_registries(settings)
         self.wecom = self._transport(AUTO if settings.wecom.via_egress else DIRECT)
         self.github = self._transport(AUTO)
         self.qingstor = self._transport(DIRECT)
@@ -44,9 +45,10 @@ class Outbound:
         self.registries = self._transport(
             Policy(
                 through_proxy=True,
-                guard=Guard((*registry.allow_hosts, *own_registries), registry.allow_networks, section="registry"),
+                guard=Guard(registry.allow_hosts, registry.allow_networks, section="registry"),
             )
         )
+        self.own_registries = self._transport(AUTO)
         check = parse_url(settings.egress.check_url)
         self._watch = EgressWatch(self._egress, check, clock) if self._egress else None
 
@@ -85,11 +87,3 @@ def _use(name: str, base: str) -> Use:
     url = parse_url(base)
     return Use(name, url.host, url.port)
 
-
-def _own_registries(settings: Settings) -> list[str]:
-    """Return host:port of the registries that the operator named: they may stand inside."""
-    registry = settings.registry
-    urls = [base for _, base in registry.mirrors]
-    if registry.registry:
-        urls.append(f"{'http' if registry.registry.startswith('http://') else 'https'}://{registry.host}")
-    return [f"{bracketed(url.host)}:{url.port}" for url in map(parse_url, urls)]

@@ -34,6 +34,9 @@ class Engine(Protocol):
         tries: how often this step was tried again before.
         """
 
+    def stop(self, timeout_s: float) -> bool:
+        """End what runs beside the steps, for the end of the process; tell whether it ended in time. Any thread."""
+
 
 class SwitchedOff:
     """The engine of a daemon that mirrors nothing: jobs left open by an earlier configuration end with the reason."""
@@ -47,3 +50,7 @@ class SwitchedOff:
     def retry_s(self, job: Job, fault: RemoteFault, tries: int) -> float | None:  # noqa: ARG002 the protocol's
         """Nothing is worth waiting for."""
         return None
+
+    def stop(self, timeout_s: float) -> bool:  # noqa: ARG002 the protocol's
+        """Nothing runs beside."""
+        return True

@@ -94,6 +94,10 @@ class ActionsSync:
         left = [limit - age_s for limit in (self._wait_s, self._follow_s) if limit > age_s]
         return min([pause_s, *(each + 0.1 for each in left)])
 
+    def stop(self, timeout_s: float) -> bool:  # noqa: ARG002 the protocol's
+        """Nothing runs beside: the runners are GitHub's."""
+        return True
+
     def _may_run(self, job: Job) -> bool:
         """Tell whether a dispatch may have reached GitHub: then its run must be found before it can be stopped."""
         return job.posted_at is not None and job.id not in self._unsent

@@ -145,6 +145,9 @@ class Worker:
                 waited_s = (self._clock.now() - (job.started_at or job.created_at)).total_seconds()
                 self._save(live, after, syncs.still_running(after, waited_s))
                 self._free_slot(after)
+            elif isinstance(event, events.Progressed):
+                waited_s = (self._clock.now() - (job.started_at or job.created_at)).total_seconds()
+                self._save(live, after, syncs.still_copying(after, event.done, event.total, waited_s))
             else:
                 self._save(live, after)
         live.tries = 0

@@ -19,6 +19,7 @@ _AUTHORITY = re.compile(rf"({_HOST})(?::([0-9]{{1,5}}))?", re.ASCII)
 _LISTENER = re.compile(rf"({_HOST})?:([0-9]{{1,5}})(?:\s*=\s*([A-Za-z]{{1,8}}))?", re.ASCII)
 _NUMERIC_NAME = re.compile(r"(?:.*\.)?[0-9]+", re.ASCII)
 _PERCENT = re.compile(r"(?:[!-$&-~]|%[0-9A-Fa-f]{2})*", re.ASCII)
+EVERY_HOST, HOST_PLACE = "*", "{host}"  # of mirrors: in place of each host, whose name stands in the path then
 _PLACEHOLDERS = ("{bucket}", "{zone}")
 
 
@@ -158,7 +159,14 @@ def _read_mirror(text: str) -> tuple[str, str]:
     host, equals, url = (part.strip() for part in text.partition("="))
     if not equals:
         raise ConfigError("不是 主机=地址", mend="例如 docker.io=http://127.0.0.1:5000/docker.io")
-    return read_host(host), read_url(url)
+    if host != EVERY_HOST and HOST_PLACE in url:
+        raise ConfigError("{host} 只用在所有主机的替代地址里", mend="例如 *=http://127.0.0.1:5000/{host}")
+    if host != EVERY_HOST:
+        return read_host(host), read_url(url)
+    if url.count(HOST_PLACE) != 1 or HOST_PLACE not in url.partition("://")[2].partition("/")[2]:
+        raise ConfigError("所有主机的替代地址里没有 {host}", mend="例如 *=http://127.0.0.1:5000/{host}")
+    read_url(url.replace(HOST_PLACE, "x"))
+    return host, url.rstrip("/")
 
 
 LISTENERS = listing("监听地址的列表", _read_listener)

@@ -116,9 +116,9 @@ class Sync:
     engine: str = option(
         kinds.choice("actions", "local"), None,
         "由谁复制镜像：actions 是 GitHub Actions，local 是本机直接复制；"
-        "没写时有 GitHub 配置就用 actions，只有仓库账号就用 local", later="local 尚未启用")
-    workers: int = option(_WORKERS, "4", "local 同时复制几个镜像", later=LATER)
-    deadline: float = option(_SPAN, "2h", "local 一次同步的总时限", later=LATER)
+        "没写时有 GitHub 配置就用 actions，只有仓库账号就用 local")
+    workers: int = option(_WORKERS, "4", "local 同时复制几个镜像")
+    deadline: float = option(_SPAN, "2h", "local 一次同步的总时限")
 
 
 @dataclass(frozen=True)
@@ -129,15 +129,17 @@ class Registry:
         addresses.REGISTRY, None, "目标仓库，例如 registry.cn-hangzhou.aliyuncs.com；http:// 开头表示不加密",
         env=("DOCKER_REGISTRY",))
     namespace: str = option(identifiers.NAMESPACE, None, "目标命名空间", env=("DOCKER_NAMESPACE",))
-    username: str = option(identifiers.LOGIN, None, "目标仓库的用户名（local 用）", later=LATER)
-    password: str = option(identifiers.PASSWORD, None, "目标仓库的口令（local 用）", secret=True, later=LATER)
+    username: str = option(identifiers.LOGIN, None, "目标仓库的用户名（local 用）")
+    password: str = option(identifiers.PASSWORD, None, "目标仓库的口令（local 用）", secret=True)
     source_auth: tuple[tuple[str, str, str], ...] = option(
-        addresses.SOURCE_AUTH, None, "私有源仓库的账号，主机=用户名:口令，特殊字符写成 %XX", secret=True, later=LATER)
+        addresses.SOURCE_AUTH, None, "私有源仓库的账号，主机=用户名:口令，特殊字符写成 %XX", secret=True)
     precheck: bool = option(kinds.BOOLEAN, "on", "开始前先到源仓库查镜像是否存在", later=LATER)
     mirrors: tuple[tuple[str, str], ...] = option(
-        addresses.MIRRORS, None, "源仓库的替代地址，例如 docker.io=http://127.0.0.1:5000/docker.io", later=LATER)
-    allow_hosts: tuple[str, ...] = option(addresses.HOSTS, None, "允许访问的内网源仓库主机", later=LATER)
-    allow_networks: tuple[Network, ...] = option(addresses.NETWORKS, None, "允许访问的内网源仓库网段", later=LATER)
+        addresses.MIRRORS, None,
+        "源仓库的替代地址，例如 docker.io=http://127.0.0.1:5000/docker.io；"
+        "*=http://127.0.0.1:5000/{host} 代替其余所有主机")
+    allow_hosts: tuple[str, ...] = option(addresses.HOSTS, None, "允许访问的内网源仓库主机")
+    allow_networks: tuple[Network, ...] = option(addresses.NETWORKS, None, "允许访问的内网源仓库网段")
 
     @property
     def host(self) -> str:

@@ -33,6 +33,16 @@ def duration(seconds: float) -> str:
     return " ".join(part for part in parts if part)
 
 
+def size(count: int) -> str:
+    """Return a number of bytes as people read it, in units of 1024."""
+    value, unit = float(count), "字节"
+    for unit_above in ("KB", "MB", "GB", "TB"):
+        if value < 1024:
+            break
+        value, unit = value / 1024, unit_above
+    return f"{value:.0f} {unit}" if unit == "字节" or value >= 100 else f"{value:.1f} {unit}"
+
+
 def shown(item: Item) -> str:
     """Return an image as the member wrote it, with its platforms."""
     return f"{item.source}（{','.join(item.platforms)}）" if item.platforms else item.source

@@ -20,6 +20,14 @@ REASON_CLASSES = {  # the workflow's classes of failure: what it means for the m
     "digest-mismatch": "复制后摘要不一致，请重新发送",
     "unset-secret": "GitHub Secrets 没有配置完整，请让管理员检查 DOCKER_USERNAME 等四项",
 }
+LOCAL_CLASSES = {  # the same of a copy by this process
+    **REASON_CLASSES,
+    "source-denied": "源仓库拒绝访问（私有镜像或需要登录），请让管理员在 [registry] source_auth 配置源仓库凭据",
+    "destination-denied": "目标仓库拒绝写入，请让管理员检查 [registry] username / password 和命名空间",
+    "old-format": "镜像只有 2016 年以前的旧格式（schema 1），不能复制；请换一个较新的标签",
+    "too-large": "镜像索引里的平台太多，请用 --platform 只要其中几个",
+    "address-refused": "源仓库的地址不能访问",
+}
 RETRY_HINT = "发送「重试」可只同步没有成功的镜像"
 
 
@@ -27,6 +35,17 @@ def reason_text(reason_class: str, reason: str) -> str:
     """Return why an image failed: the class in Chinese with its next step, and the workflow's own words if any."""
     words = REASON_CLASSES.get(reason_class, "")
     return f"{words}（{layout.cut(reason, 160)}）" if words and reason else words or layout.cut(reason, 200)
+
+
+def local_reason(reason_class: str, reason: str, after_s: float | None = None) -> str:
+    """Return why this process could not copy an image: the class with its next step, and what the registry said.
+
+    after_s: how long the registry wants to be left alone.
+    """
+    words = LOCAL_CLASSES[reason_class]
+    if after_s:
+        words = f"{words}；对方要求 {layout.duration(after_s)}后再试"
+    return f"{words}（{layout.cut(reason, 160)}）" if reason else words
 
 
 def announced(job: Job) -> str:
@@ -42,17 +61,27 @@ def still_running(job: Job, waited_s: float) -> str:
     return f"⏳ 同步仍在进行\n已等待 {layout.duration(waited_s)}，完成后会再通知结果。{layout.link(job)}"
 
 
+def still_copying(job: Job, done: int, total: int, took_s: float) -> str:
+    """Tell how far the copying is; the total is of the images that have begun."""
+    ended = sum(bool(item.result) for item in job.items)
+    amount = f"，已处理 {layout.size(done)}（已知共 {layout.size(total)}）" if total else ""
+    return (
+        f"⏳ 同步仍在进行\n已有结果 {ended}/{len(job.items)} 个镜像{amount}，"
+        f"已用 {layout.duration(took_s)}。完成后会再通知结果。"
+    )
+
+
 def concluded(job: Job, took_s: float) -> str:
     """Return the final answer of a sync job whose images all have a result."""
     mirrored = [item for item in job.items if item.is_mirrored]
     missed = [(n, item) for n, item in enumerate(job.items, 1) if not item.is_mirrored]
     pulls = [f"docker pull {job.prefix}{item.destination}" for item in mirrored]
-    tail = [f"用时 {layout.duration(took_s)}"]
+    tail = [f"用时 {layout.duration(took_s)}{_moved(job)}"]
     skipped = sum(item.result == results.SKIPPED for item in mirrored)
     if skipped:
         tail.insert(0, f"其中 {skipped} 个目标已是同一摘要，未重复复制")
     if job.cancelled_by and job.result != results.CANCELLED:
-        tail.insert(0, "收到了取消，但工作流没有来得及停下")
+        tail.insert(0, f"收到了取消，但{'工作流没有来得及停下' if job.run_id else '镜像已经处理完'}")
     if job.result == results.SUCCEEDED:
         head = [f"✅ 镜像同步完成！成功 {len(mirrored)} 个"]
         return layout.with_times(job, layout.within_bounds(job.id, head, pulls, tail))
@@ -74,3 +103,13 @@ def concluded(job: Job, took_s: float) -> str:
     head += layout.shortened(job.id, failures, layout.FAILURE_STEPS, len("\n".join([*head, *after, *tail]).encode()))
     rest = ["已成功：", *pulls] if pulls else []
     return layout.with_times(job, layout.within_bounds(job.id, head + after, rest, tail))
+
+
+def _moved(job: Job) -> str:
+    """Return how large the images are and how much of them had to be transferred, as far as this process did it."""
+    local = [item for item in job.items if item.moved is not None]
+    if not local:
+        return ""
+    moved, size = sum(item.moved or 0 for item in local), sum(item.size for item in local)
+    whole = f"，镜像共 {layout.size(size)}" if size else ""
+    return f"{whole}，实际传输 {layout.size(moved)}"

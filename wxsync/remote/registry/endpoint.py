@@ -38,8 +38,11 @@ class Sources:
     """The registries that members name, with the operator's mirrors and logins. Any thread may call."""
 
     def __init__(self, mirrors: Iterable[tuple[str, str]], logins: Iterable[tuple[str, str, str]]) -> None:
-        """mirrors: (host, URL); logins: (host, user, password)."""
-        self._mirrors = {_authority(host): url for host, url in mirrors}
+        """mirrors: (host, URL), host `*` for all others, their name in place of {host}; logins: (host, user, password).
+        """
+        named = dict(mirrors)
+        self._any = named.pop("*", None)
+        self._mirrors = {_authority(host): url for host, url in named.items()}
         self._logins = {_authority(host): (user, password) for host, user, password in logins}
 
     def endpoint(self, host: str) -> Endpoint:
@@ -47,7 +50,7 @@ class Sources:
 
         A login goes to the very host that it was given for: never to a mirror in its place, which has its own.
         """
-        mirror = self._mirrors.get(_authority(host))
+        mirror = self._mirrors.get(_authority(host)) or (self._any and self._any.replace("{host}", host))
         url = parse_url(mirror or f"https://{_HUB_HOST if host == DOCKER_HUB else host}")
         path = url.target.strip("/")
         user, password = self._logins.get(url.authority if mirror else _authority(host), ("", ""))

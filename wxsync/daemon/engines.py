@@ -1,0 +1,65 @@
+"""Build the engine that mirrors, as the settings choose it. Floor: daemon."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from wxsync.clock import Clock
+from wxsync.daemon.outbound import Outbound
+from wxsync.jobs.engine import Engine, SwitchedOff
+from wxsync.jobs.mirror.engine import LocalMirror
+from wxsync.jobs.mirror.holders import Holders
+from wxsync.jobs.mirror.lane import Registries
+from wxsync.jobs.progress import Progress
+from wxsync.jobs.sync import ActionsSync
+from wxsync.options.settings import Settings
+from wxsync.remote.github.client import GitHub
+from wxsync.remote.registry.endpoint import Sources, destination
+from wxsync.store.files import DayList
+
+HOLDERS = "mirror-blobs"  # in the state directory
+
+
+def engine_of(
+    settings: Settings,
+    github: GitHub | None,
+    day_list: DayList,
+    clock: Clock,
+    ways: Outbound,
+    *,
+    state_dir: Path,
+    progress: Progress,
+) -> Engine:
+    """Return GitHub's runners, this process itself, or the engine that refuses."""
+    if settings.engine == "local":
+        return LocalMirror(
+            _registries(settings, clock, ways),
+            Holders(state_dir / HOLDERS, settings.registry.host),
+            day_list,
+            clock,
+            progress,
+            workers=settings.sync.workers,
+            deadline_s=settings.sync.deadline,
+        )
+    if github is None:
+        return SwitchedOff()
+    return ActionsSync(
+        github,
+        day_list,
+        clock,
+        poll_s=settings.github.poll,
+        wait_s=settings.github.wait,
+        follow_s=settings.github.follow,
+    )
+
+
+def _registries(settings: Settings, clock: Clock, ways: Outbound) -> Registries:
+    registry = settings.registry
+    return Registries(
+        Sources(registry.mirrors, registry.source_auth),
+        destination(registry.registry, registry.username, registry.password),
+        registry.namespace,
+        clock,
+        operator=ways.own_registries,
+        member=ways.registries,
+    )

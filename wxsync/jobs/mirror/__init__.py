@@ -1,0 +1,1 @@
+"""Mirror images from registry to registry, by this process."""
