@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import sqlite3
+from pathlib import Path
 
 import pytest
 
@@ -68,6 +69,18 @@ def test_sigterm_ends_within_ten_seconds_though_github_hangs(sandbox, start):
     sandbox.github.server.faults.clear()
     join(sandbox, daemon.start())
     assert sandbox.wecom.wait_for("zhangsan", is_final, within_s=20).text.startswith("✅")
+
+
+def test_sigterm_is_heard_whichever_thread_the_kernel_gives_it_to(sandbox, start):
+    """After a stop and a continuation Linux prefers a thread other than the main one, which alone runs handlers."""
+    daemon = start()
+    for _ in range(3):
+        daemon.process.send_signal(signal.SIGSTOP)
+        state = f"/proc/{daemon.process.pid}/stat"
+        wait_for(lambda: " T " in Path(state).read_text(), "the stop")  # noqa: B023 read at once
+        daemon.process.send_signal(signal.SIGCONT)
+        assert daemon.stop(within_s=10) == 0
+        daemon.start()
 
 
 def test_sighup_takes_the_new_configuration_and_a_wrong_one_changes_nothing(sandbox, start):

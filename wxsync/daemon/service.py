@@ -17,6 +17,7 @@ from wxsync.clock import Clock
 from wxsync.daemon.bot import Bot
 from wxsync.daemon.front import bind
 from wxsync.daemon.outbound import Outbound
+from wxsync.daemon.signals import Signals
 from wxsync.daemon.state_dir import Busy, StateDir
 from wxsync.daemon.supervision import Supervision
 from wxsync.daemon.web_side import WebSide
@@ -70,7 +71,7 @@ class Daemon:
         self._bot: Bot | None = None
         self._web_process = (*web_process, str(self._state.path))
         self._changing = threading.Lock()
-        self._signalled = threading.Event()
+        self._signals = Signals()
         self._is_stopping = False
         self._wants_reload = False
         self._began = clock.monotonic()
@@ -114,10 +115,9 @@ class Daemon:
         business: a restart mends neither.
         """
         while not self._is_stopping:
-            self._signalled.wait(self._supervision.watchdog_s / 2 or 60.0)
+            self._signals.wait(self._supervision.watchdog_s / 2 or 60.0)
             if not self._stuck(web):
                 self._supervision.alive()
-            self._signalled.clear()
             if self._wants_reload:
                 self._wants_reload = False
                 threading.Thread(target=self._reload, args=(web,), name="reload", daemon=True).start()
@@ -185,13 +185,12 @@ class Daemon:
 
     def _handle_signals(self) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: self._on_signal(stop=True))
-        signal.signal(signal.SIGHUP, lambda *_: self._on_signal(stop=False))
+            self._signals.on(number, lambda: self._on_signal(stop=True))
+        self._signals.on(signal.SIGHUP, lambda: self._on_signal(stop=False))
 
     def _on_signal(self, *, stop: bool) -> None:
         self._is_stopping = self._is_stopping or stop
         self._wants_reload = self._wants_reload or not stop
-        self._signalled.set()
 
     def _end(self, web: WebSide) -> None:
         """Drain within the bounds above; what is cut off then is taken up at the next start."""
