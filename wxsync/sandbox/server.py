@@ -91,6 +91,7 @@ class Server:
         self._respond = respond
         self._arrived = threading.Condition()
         self._host, self.port = host, port
+        self.delay_s = 0.0  # before every answer; a test may change it at any time
         self._listener: _Listener | None = None
         self.up()
 
@@ -236,6 +237,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._misbehave(fault, None)
             return
         answer = owner.answer(request)
+        time.sleep(owner.delay_s)
         if fault:
             self._misbehave(fault, answer)
         else:
