@@ -157,6 +157,25 @@ def test_a_state_file_of_the_first_version_goes_on(tmp_path):
         again = Database(tmp_path / "s")
         assert Store(again).job(1).cancelled_by == ""
         again.close()
+    # What a return to the first version would take up.
+    copy = sqlite3.connect(tmp_path / "s.schema-1")
+    assert copy.execute("PRAGMA user_version").fetchone() == (1,)
+    assert copy.execute("SELECT member FROM jobs").fetchall() == [("zhangsan",)]
+    assert copy.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    copy.close()
+    assert not (tmp_path / "s.schema-1.part").exists()
+
+
+def test_a_state_that_cannot_be_copied_keeps_its_schema(tmp_path):
+    first = sqlite3.connect(tmp_path / "s")
+    first.executescript(SCHEMA + "PRAGMA user_version=1;")
+    first.close()
+    (tmp_path / "s.schema-1" / "in the way").mkdir(parents=True)
+    with pytest.raises(StoreFault):
+        Database(tmp_path / "s")
+    first = sqlite3.connect(tmp_path / "s")
+    assert first.execute("PRAGMA user_version").fetchone() == (1,)
+    first.close()
 
 
 def test_a_request_to_cancel_is_kept_whatever_the_job_saves_later_and_not_after_its_end(store):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from wxsync.errors import WxsyncError
@@ -37,6 +38,11 @@ class StoreFault(WxsyncError):
     """The state cannot be read or written: disk full, read-only, broken or made by a newer version."""
 
 
+def copy_of(path: Path, version: int) -> Path:
+    """Return where the copy of the state lies that was made before it left this schema version."""
+    return path.with_name(f"{path.name}.schema-{version}")
+
+
 class Database:
     """One connection, used by all threads of a process in turn; other processes may open the same file.
 
@@ -54,7 +60,7 @@ class Database:
             self._connection.execute("PRAGMA journal_mode=WAL")
             self._connection.execute("PRAGMA synchronous=FULL")
             self._migrate()
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OSError) as error:
             raise self._fault(error) from error
 
     @contextmanager
@@ -97,6 +103,8 @@ class Database:
                 for statement in SCHEMA.split(";\n"):
                     if statement.strip():
                         self._connection.execute(statement)
+            if 0 < version < SCHEMA_VERSION:
+                self._copy_to(copy_of(self._path, version))
             for step in range(version or SCHEMA_VERSION, SCHEMA_VERSION):
                 self._connection.execute(UPGRADES[step])
             if version < SCHEMA_VERSION:
@@ -109,5 +117,16 @@ class Database:
                     mend="换回较新的 wxsyncd，或恢复升级前的备份",
                 )
 
-    def _fault(self, error: sqlite3.Error) -> StoreFault:
+    def _copy_to(self, path: Path) -> None:
+        """Keep the state as it is before a new schema, so that the version before can be gone back to."""
+        part = path.with_name(f"{path.name}.part")
+        part.unlink(missing_ok=True)
+        # A connection of its own: one that writes cannot be read from meanwhile (sqlite3_backup_step).
+        with closing(sqlite3.connect(str(self._path))) as present, closing(sqlite3.connect(str(part))) as copy:
+            present.backup(copy)
+        with part.open("rb") as file:
+            os.fsync(file.fileno())
+        part.replace(path)
+
+    def _fault(self, error: Exception) -> StoreFault:
         return StoreFault(f"状态数据无法读写：{error}", where=str(self._path), mend="检查磁盘空间和目录权限")
