@@ -119,6 +119,13 @@ def test_each_try_is_signed_for_its_own_time(site):
     assert len({request.headers["date"] for request in site.server.seen("PUT")}) == 3
 
 
+def test_an_answer_without_end_is_a_fault(site):
+    site.server.fail_next("k.bin", 503, 4, method="PUT", body=b"x" * ((1 << 20) + 1))
+    fault = fault_of(site, Bytes(b"x"))
+    assert (fault.kind, "too large" in fault.what) == (Kind.UNREACHABLE, True)
+    assert_nothing_left(site)
+
+
 def test_retry_after_is_heeded_and_too_long_a_one_ends_it(site):
     site.server.fail_next("k.bin", 503, headers=(("Retry-After", "9"),))
     site.run(Bytes(b"x"))
@@ -186,6 +193,12 @@ def test_a_lost_answer_to_the_completion_is_looked_up(site):
     site.run(Bytes(content))
     assert (site.objects, site.store.open_uploads()) == ({"k.bin": content}, [])
     assert len(site.server.seen("POST", "upload_id")) == 2
+
+
+def test_a_refused_completion_is_no_success(site):
+    site.server.fail_next("upload_id", 400, method="POST", body=b'{"code": "entity_too_small"}')
+    assert fault_of(site, Bytes(content_of(LEAST + 5))).code == "entity_too_small"
+    assert_nothing_left(site)
 
 
 def test_an_upload_that_vanished_before_its_completion_is_no_success(site):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import socket
+import time
 from email.utils import formatdate
 from urllib.parse import quote
 
@@ -155,6 +157,23 @@ def test_a_reset_in_the_middle_of_a_part_leaves_no_part(store, ask, upload):
     with pytest.raises(OSError):
         part(ask, upload, 0, b"x" * 1_000_000)
     assert ask("GET", "k", [("upload_id", upload)]).json()["count"] == 0
+
+
+def test_content_can_be_taken_slowly(store, ask):
+    store.server.bodies.rate = 1_000_000
+    for keeps in (True, False):
+        store.server.bodies.keeps = keeps
+        started = time.monotonic()
+        assert ask("PUT", "slow", (), b"x" * 300_000).status == 201
+        assert 0.29 < time.monotonic() - started < 5
+
+
+def test_a_body_that_ends_early_leaves_nothing(store):
+    with socket.create_connection(("127.0.0.1", store.server.port), timeout=10) as connection:
+        connection.sendall(b"PUT /tmp/k HTTP/1.1\r\nContent-Length: 10\r\n\r\nfive5")
+        connection.shutdown(socket.SHUT_WR)
+        assert connection.recv(100) == b""
+    assert store.server.seen() == []
 
 
 def test_content_can_be_hashed_and_dropped(store, ask, upload):

@@ -77,7 +77,7 @@ class Intake:
                 ahead = self._fill(memoryview(following)[: self._size(1)], at_once=True)
             is_last = have < len(view) or self.size == self._source.length or (following is not None and not ahead)
             if is_last:
-                self._check_end()
+                self._check_end(has_ended=have < len(view))
             if have or not number:
                 yield Filled(number, buffer, view[:have], is_whole=is_last and not number)
             if is_last:
@@ -111,9 +111,10 @@ class Intake:
         self._digest.update(view[:count])
         return count
 
-    def _check_end(self) -> None:
+    def _check_end(self, *, has_ended: bool) -> None:
         """A source that ends early, or goes on after its length, would make an object that is not the file."""
         length = self._source.length
-        if length is not None and (self.size != length or self._source.readinto(memoryview(bytearray(1)))):
+        goes_on = not has_ended and length is not None and self._source.readinto(memoryview(bytearray(1))) > 0
+        if goes_on or length not in (None, self.size):
             raise RemoteFault("the source has another length than it announced", where=self._source.name,
                               mend="源文件的长度与声明的不符，可能正在被修改，请稍后重新发送")
