@@ -6,14 +6,17 @@ import json
 import subprocess
 import sys
 
+import pytest
+
 from tests.daemon.conftest import ask
 from tests.support.audit import Audit
 from tests.support.daemon import ROOT
 from tests.support.proxies import OwnProxy
 from tests.support.upstream import OK, ScriptedUpstream
+from wxsync.sandbox.stand_ins import ACTIONS, LOCAL
 
 
-def sync_by_actions(sandbox, daemon):
+def syncs(sandbox, daemon):
     assert ask(sandbox, "nginx:latest, no-such:1").startswith("❌")
     assert ask(sandbox, "redis:7").startswith("✅")
 
@@ -27,14 +30,18 @@ def relayed_callbacks(sandbox, daemon):
 
 
 # What a daemon with every part can do; whoever adds a kind of job adds a row.
-DEEDS = (sync_by_actions, questions, relayed_callbacks)
+DEEDS = (syncs, questions, relayed_callbacks)
 
 
-def test_no_connection_is_opened_outside_the_dialer(sandbox, start, tmp_path):
+@pytest.mark.parametrize("engine", [ACTIONS, LOCAL])
+def test_no_connection_is_opened_outside_the_dialer(engine, sandbox, start, tmp_path):
     audit = Audit(tmp_path)
+    settings = sandbox.settings(engine)
     with OwnProxy() as proxy, ScriptedUpstream(OK) as upstream:
         daemon = start(
             audit.command,
+            sync=settings.get("sync", {}),
+            registry=settings["registry"],
             server={"listen": "127.0.0.1:0=bot, 127.0.0.1:0=relay"},
             proxy={"targets": upstream.url},
             egress={"proxy_url": proxy.url, "no_proxy_domains": "qingstor.com", "check_url": sandbox.github.url},
@@ -42,6 +49,7 @@ def test_no_connection_is_opened_outside_the_dialer(sandbox, start, tmp_path):
         for deed in DEEDS:
             deed(sandbox, daemon)
         assert daemon.stop() == 0
+    assert bool(sandbox.github.dispatches) is (engine == ACTIONS)
     assert audit.outside() == []
     ways = {int(each.url.rpartition(":")[2]) for each in (sandbox.wecom, proxy, upstream)}
     assert ways <= set(audit.ports()), "the hook saw less than was done"

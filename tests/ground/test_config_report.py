@@ -99,6 +99,7 @@ def test_the_egress_proxy_is_explained(told):
   经代理：企业微信
   直连：青云对象存储、转发；以及 （no_proxy_domains 是空的）
 """ in text
+    assert "socks5h://p（SOCKS5，域名由代理解析）\n  没有要经代理的部分，不会使用\n" in told(RELAY, {"PROXY_URL": "socks5h://p"})
     assert "出口代理" not in told(BOT)
 
 

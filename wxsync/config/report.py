@@ -105,7 +105,11 @@ def _egress(settings: Settings) -> Iterator[str]:
         "下载文件": settings.has_upload,
         "企业微信": settings.has_bot and settings.wecom.via_egress,
     }
-    yield f"经代理：{'、'.join(name for name, is_on in through.items() if is_on) or '无'}"
+    used = "、".join(name for name, is_on in through.items() if is_on)
+    if not used:
+        yield "没有要经代理的部分，不会使用"
+        return
+    yield f"经代理：{used}"
     others = "青云对象存储、转发" + ("" if settings.wecom.via_egress else "、企业微信")
     exempt = "、".join(each.text for each in egress.no_proxy_domains)
     yield f"直连：{others}；以及 {exempt or '（no_proxy_domains 是空的）'}"

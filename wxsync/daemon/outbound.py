@@ -86,4 +86,3 @@ def _egress_way(settings: Settings, clock: Clock, resolver: Resolver) -> EgressW
 def _use(name: str, base: str) -> Use:
     url = parse_url(base)
     return Use(name, url.host, url.port)
-
