@@ -47,7 +47,11 @@ class RealProxy:
     def start(self) -> RealProxy:
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(self._command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        wait_for(self._is_listening, f"{self._command[0]} on its port")
+        try:
+            wait_for(self._is_listening, f"{self._command[0]} on its port")
+        except AssertionError:
+            self.stop()
+            raise
         return self
 
     def _is_listening(self) -> bool:
@@ -60,7 +64,11 @@ class RealProxy:
     def stop(self) -> None:
         if self._process is not None:
             self._process.terminate()
-            self._process.wait(10)
+            try:
+                self._process.wait(5)
+            except subprocess.TimeoutExpired:  # tinyproxy waits for its threads, and those for the name service
+                self._process.kill()
+                self._process.wait(5)
 
     def __enter__(self) -> RealProxy:
         return self.start()
