@@ -83,7 +83,7 @@ def test_cancelling_stops_the_copying(sandbox, daemon):
     began = time.monotonic()
     after = max(entry.number for entry in sandbox.wecom.chat("zhangsan"))
     assert sandbox.wecom.send_text("zhangsan", "取消").is_accepted
-    found = sandbox.wecom.wait_for("zhangsan", lambda entry: entry.text.startswith("⚠️ 已取消"), within_s=10, after=after)
+    found = sandbox.wecom.wait_for("zhangsan", lambda entry: "⚠️ 已取消" in entry.text, within_s=10, after=after)
     assert found.text.splitlines()[1] == "取消前已同步 0 个，未同步 2 个"
     assert time.monotonic() - began < 5
     assert sandbox.destination.content.faults() == []

@@ -1,17 +1,23 @@
-"""The whole way: a chat message, the daemon, GitHub's interface, the real workflow, two real registries, the answer."""
+"""The whole way: a chat message, the daemon, one of its engines, two real registries, the answer.
+
+Engine `actions`: GitHub's interface and the real workflow; engine `local`: the daemon copies by itself. The same list
+must give the same content and the same answers.
+"""
 from __future__ import annotations
 
+import configparser
 import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
 from tests.daemon.conftest import FINAL, ask, join
 from tests.e2e.acted_github import ActedGitHub
-from tests.e2e.conftest import PUBLIC_HOSTS, Mirror, Site, described
+from tests.e2e.conftest import PUBLIC_HOSTS, Mirror, Site, described, need
 from tests.e2e.registries import PASSWORD, USER
 from tests.support.daemon import DaemonProcess
 from wxsync.sandbox.wecom.stand_in import WeCom
@@ -28,17 +34,30 @@ class Chain:
         self.source, self.mirror = site.source, mirror
         self.wecom = WeCom(pause_s=0.2)
         self.github = ActedGitHub(directory / "work", site.home, {**mirror.secrets, **OTHER})
-        self.prefix = f"{site.destination.address}/{mirror.namespace}/"
+        self.site, self.prefix = site, f"{site.destination.address}/{mirror.namespace}/"
         identity = self.wecom.identity
-        self.daemon = DaemonProcess(directory, {
-            "wecom": {"corp_id": identity.corp_id, "agent_id": str(identity.agent_id), "secret": identity.secret,
-                      "token": identity.token, "encoding_aes_key": identity.encoding_aes_key,
-                      "api_base": self.wecom.url},
+        wecom = {"corp_id": identity.corp_id, "agent_id": str(identity.agent_id), "secret": identity.secret,
+                 "token": identity.token, "encoding_aes_key": identity.encoding_aes_key, "api_base": self.wecom.url}
+        self.daemon = DaemonProcess(directory, {"wecom": wecom, **self.settings()})
+        join(self, self.daemon.start())
+
+    def settings(self) -> dict[str, dict[str, str]]:
+        """Return what chooses the engine and leads it."""
+        return {
             "github": {"token": self.github.token, "repo": self.github.repo, "api_base": self.github.url,
                        "poll": "0.1"},
-            "registry": {"registry": site.destination.address, "namespace": mirror.namespace, "precheck": "off"},
-        })
-        join(self, self.daemon.start())
+            "registry": {"registry": self.site.destination.address, "namespace": self.mirror.namespace,
+                         "precheck": "off"},
+        }
+
+    def spoil_password(self) -> None:
+        """Give the engine a wrong password of the destination."""
+        self.github.dispatching.secrets["DOCKER_PASSWORD"] = "quite-wrong-7"
+
+    def log_in_to_private(self) -> None:
+        """Give the engine the private source's login."""
+        logins = {self.site.private.address: f"{USER}:{PASSWORD}"}
+        self.github.dispatching.secrets["SOURCE_AUTH_JSON"] = json.dumps(logins)
 
     def ask(self, text: str) -> list[str]:
         """Return the lines of the final answer; no secret may stand in any answer."""
@@ -70,9 +89,49 @@ class Chain:
         self.github.close()
 
 
+class LocalChain(Chain):
+    """The same on the daemon's own engine; no GitHub is asked for anything."""
+
+    def settings(self) -> dict[str, dict[str, str]]:
+        public = [f"{host}=http://{self.site.source.address}/{host}" for host in PUBLIC_HOSTS]
+        private = f"{self.site.private.address}=http://{self.site.private.address}"
+        self._registry = {
+            "registry": f"http://{self.site.destination.address}", "namespace": self.mirror.namespace,
+            "username": USER, "password": PASSWORD, "precheck": "off", "mirrors": ", ".join([*public, private])}
+        return {"registry": self._registry}
+
+    def spoil_password(self) -> None:
+        self._restart(password="quite-wrong-7")
+
+    def log_in_to_private(self) -> None:
+        password = quote(PASSWORD)
+        self._restart(source_auth=f"{self.site.private.address}={USER}:{password}")
+
+    def _restart(self, **changes: str) -> None:
+        self.daemon.stop()
+        sections = configparser.RawConfigParser()
+        sections.read(self.daemon.config, encoding="utf-8")
+        sections["registry"].update(changes)
+        with self.daemon.config.open("w", encoding="utf-8") as file:
+            sections.write(file)
+        join(self, self.daemon.start())
+
+    def check(self, description: Any) -> None:
+        assert not self.github.dispatches and not self.github.said
+
+
 @pytest.fixture
-def chain(site: Site, mirror: Mirror, tmp_path: Path) -> Iterator[Chain]:
-    made = Chain(site, mirror, tmp_path)
+def acted(site: Site, mirror: Mirror, tmp_path: Path) -> Iterator[Chain]:
+    need("act", "git")
+    yield from _running(Chain(site, mirror, tmp_path))
+
+
+@pytest.fixture(params=[Chain, LocalChain], ids=["actions", "local"])
+def chain(request: pytest.FixtureRequest, site: Site, mirror: Mirror, tmp_path: Path) -> Iterator[Chain]:
+    yield from _running(request.param(site, mirror, tmp_path))
+
+
+def _running(made: Chain) -> Iterator[Chain]:
     try:
         yield made
         made.check(None)
@@ -80,7 +139,8 @@ def chain(site: Site, mirror: Mirror, tmp_path: Path) -> Iterator[Chain]:
         made.close()
 
 
-def test_all_that_is_said_to_github_is_as_github_describes_it(chain: Chain) -> None:
+def test_all_that_is_said_to_github_is_as_github_describes_it(acted: Chain) -> None:
+    chain = acted
     description = described()
     errors = pytest.importorskip("openapi_core.exceptions")
     stored = chain.source.put_image("docker.io/library/spoken", "1")
@@ -143,23 +203,24 @@ def test_one_image_of_each_public_registry(chain: Chain) -> None:
 
 
 def test_twelve_images_side_by_side_one_of_them_missing_then_only_that_one_again(chain: Chain) -> None:
-    stored = {n: chain.source.put_image(f"docker.io/library/crowd{n}", "1") for n in range(1, 13) if n != 5}
-    lines = chain.ask("，".join(f"crowd{n}:1" for n in range(1, 13)))
+    crowd = f"crowd-{chain.mirror.namespace[3:]}-"  # the source is every test's
+    stored = {n: chain.source.put_image(f"docker.io/library/{crowd}{n}", "1") for n in range(1, 13) if n != 5}
+    lines = chain.ask("，".join(f"{crowd}{n}:1" for n in range(1, 13)))
     assert lines[0] == "❌ 镜像同步失败：成功 11 个，失败 1 个"
-    assert lines[1].startswith("5. crowd5:1：镜像或标签不存在（或是私有镜像），请检查名称和标签")
+    assert lines[1].startswith(f"5. {crowd}5:1：镜像或标签不存在（或是私有镜像），请检查名称和标签")
     for n, image in stored.items():
-        assert chain.mirror.digest(f"crowd{n}:1") == image["digest"]
-    (run,) = chain.github.acted.values()
-    assert run.most_at_once > 1
-    stored_late = chain.source.put_image("docker.io/library/crowd5", "1")
-    chain.assert_mirrored("重试", crowd5__1=stored_late["digest"])
+        assert chain.mirror.digest(f"{crowd}{n}:1") == image["digest"]
+    for run in chain.github.acted.values():
+        assert run.most_at_once > 1
+    stored_late = chain.source.put_image(f"docker.io/library/{crowd}5", "1")
+    chain.assert_mirrored("重试", **{f"{crowd}5__1": stored_late["digest"]})
 
 
 def test_a_wrong_destination_password_is_told(chain: Chain) -> None:
     chain.source.put_image("docker.io/library/locked", "1")
-    chain.github.dispatching.secrets["DOCKER_PASSWORD"] = "quite-wrong-7"
+    chain.spoil_password()
     lines = chain.ask("locked:1")
-    assert lines[1].startswith("1. locked:1：目标仓库拒绝写入，请让管理员检查 DOCKER_USERNAME / DOCKER_PASSWORD")
+    assert lines[1].startswith("1. locked:1：目标仓库拒绝写入，请让管理员检查 ")
     assert "quite-wrong-7" not in chain.daemon.log() + "".join(chain.wecom.answers("zhangsan"))
 
 
@@ -167,5 +228,29 @@ def test_a_private_source_with_its_login(chain: Chain, site: Site) -> None:
     stored = site.private.put_index("team/closed", "1", THREE)
     image = f"{site.private.address}/team/closed:1"
     assert "源仓库拒绝访问" in chain.ask(image)[1]
-    chain.github.dispatching.secrets["SOURCE_AUTH_JSON"] = json.dumps({site.private.address: f"{USER}:{PASSWORD}"})
+    chain.log_in_to_private()
     chain.assert_mirrored("重试", closed__1=stored["digest"])
+
+
+def test_both_engines_say_and_do_the_same(site: Site, tmp_path: Path) -> None:
+    """One list with everything that can be asked for: same first lines, same reasons, same bytes at the destination."""
+    source = site.source
+    source.put_index("docker.io/library/same", "1", THREE, attested=True)
+    source.put_image("quay.io/team/same", "1")
+    wanted = ("same:1, same:1 -> whole:1, no-such-image:1, quay.io/team/same:1\n"
+              "--platform=linux/arm64 same:1 -> arm:1\n--platform=linux/arm,linux/amd64 same:1 -> two:1\n"
+              "--platform=linux/s390x same:1 -> lack:1")
+    told, stored = [], []
+    for kind in (Chain, LocalChain):
+        mirror = Mirror(site)
+        (tmp_path / kind.__name__).mkdir()
+        made = kind(site, mirror, tmp_path / kind.__name__)
+        try:
+            lines = made.ask(wanted)
+        finally:
+            made.close()
+        reasons = [line.partition("（")[0] for line in lines if not line.startswith(("用时", "各镜像", "详情", "#"))]
+        told.append([line.replace(made.prefix, "") for line in reasons])
+        stored.append([mirror.raw(name) for name in ("same:1", "whole:1", "arm:1", "two:1", "team_same:1")])
+    assert told[0] == told[1]
+    assert stored[0] == stored[1]
