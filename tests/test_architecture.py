@@ -17,7 +17,7 @@ PACKAGE = "wxsync"
 FLOORS = {  # imports go down only
     "ground": "version errors options config clock store log metrics",
     "http1": "http1", "remote": "remote", "wecom": "wecom", "jobs": "jobs", "web": "web",
-    "daemon": "daemon", "sandbox": "sandbox", "cli": "cli"}
+    "daemon": "daemon", "sandbox": "sandbox", "cli": "cli commands"}
 FLOOR = {part: floor for floor, parts in FLOORS.items() for part in parts.split()}
 PURE = {
     "version", "errors", "http1", "options", "log.redaction",
@@ -30,6 +30,7 @@ PURE = {
     "jobs.command", "jobs.destination", "jobs.imagelist", "jobs.links", "jobs.listing", "jobs.platform",
     "jobs.reasons", "jobs.reference", "jobs.replies", "jobs.upload.sizing", "jobs.words",
     "remote.exchange",  # the request and answer that the pure clients speak of
+    "commands.shown", "remote.admin",
     "remote.address", "remote.broken", "remote.download.fault", "remote.github", "remote.head", "remote.qingstor",
     "remote.registry", "remote.url",
 }  # a package name stands for all its modules

@@ -7,11 +7,14 @@ import importlib.util
 import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from wxsync.clock import SystemClock
+from wxsync.commands import jobs
+from wxsync.commands.office import Away
 from wxsync.config import migrate
 from wxsync.config.load import ConfigErrors, Loaded, load
 from wxsync.config.report import report
@@ -42,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     try:
         return int(arguments.command_function(arguments))
-    except Busy as busy:
+    except (Away, Busy) as busy:
         return _complain(busy, BUSY)
     except ConfigError as error:
         return _complain(error, BAD_CONFIGURATION)
@@ -73,6 +76,7 @@ class _Parser(argparse.ArgumentParser):
     def __init__(self, *, has_sources: bool = True, **given: Any) -> None:
         super().__init__(add_help=False, formatter_class=_ChineseHelp, **given)
         self._optionals.title = "选项"
+        self._positionals.title = "参数"
         self.add_argument("-h", "--help", action="help", help="显示这段帮助")
         for name, meaning in SOURCES.items() if has_sources else ():
             # They may stand before or after the command; SUPPRESS keeps the later parser from wiping out the earlier.
@@ -94,6 +98,7 @@ def _parser() -> argparse.ArgumentParser:
     move.add_argument("--images", metavar="FILE", help="把旧的 images.txt 放进状态目录，要先停止服务")
     move.add_argument("--example", action="store_true", help="打印 .env 的模板")
     move.set_defaults(command_function=_import_env)
+    jobs.add_to(commands, _job_command)
     demo = commands.add_parser("demo", has_sources=False, help="在内置沙箱上演示，不需要账号")
     demo.add_argument("--message", metavar="TEXT", help="发送这条消息并打印聊天；不写则打开聊天网页")
     demo.set_defaults(command_function=_demo)
@@ -120,6 +125,16 @@ def _run(arguments: argparse.Namespace) -> int:
 
 def _log_to(settings: Settings) -> Output:
     return setup(settings.log, settings.secrets(), os.environ)
+
+
+def _job_command(arguments: argparse.Namespace) -> int:
+    return jobs.run(arguments, _load(arguments).settings, SystemClock(), _log_quietly)
+
+
+def _log_quietly(settings: Settings) -> Output:
+    """Send the log of a command's own jobs to the log file; where there is none, only what an operator must see."""
+    level = settings.log.level if settings.log.file else "warning"
+    return _log_to(replace(settings, log=replace(settings.log, level=level)))
 
 
 def _sources(arguments: argparse.Namespace) -> list[str]:

@@ -32,7 +32,8 @@ class Server:
         "监听地址，每项 地址:端口，可加 =bot 或 =relay 只开放那一部分；"
         "没写时 PORT 和 FLASK_RUN_PORT 改两个默认端口，没有启用的部分不监听", env=("PORT", "FLASK_RUN_PORT"))
     admin_listen: Listener = option(
-        addresses.ADMIN_LISTENER, "127.0.0.1:8503", "管理地址：健康检查和 /metrics；状态页和命令行用的接口尚未启用")
+        addresses.ADMIN_LISTENER, "127.0.0.1:8503",
+        "管理地址：健康检查、/metrics 和命令行用的接口 /api/jobs；状态页尚未启用")
     admin_token: str = option(
         identifiers.SECRET, None, "管理地址的口令，管理地址不是本机时必填，例如 openssl rand -hex 16 的输出",
         secret=True)

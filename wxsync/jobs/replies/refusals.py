@@ -9,6 +9,8 @@ from wxsync.jobs.command import BadItem
 from wxsync.jobs.job import Job
 from wxsync.jobs.replies import layout
 
+BUSY = "⚠️ 已有任务正在处理中"  # the first line of every refusal that waiting mends
+
 
 def queued(ahead: int) -> str:
     """Tell that the request waits for its turn."""
@@ -19,7 +21,7 @@ def busy(running: Job, now: datetime, started_local: datetime) -> str:
     """Refuse because another sync holds the slot: what runs, since when, what to do."""
     since = (now - (running.started_at or running.created_at)).total_seconds()
     return (
-        "⚠️ 已有任务正在处理中\n"
+        f"{BUSY}\n"
         f"任务 #{running.id}（{running.member}，{len(running.items)} 个镜像）开始于 {started_local:%H:%M:%S}，"
         f"已进行 {layout.duration(since)}。\n"
         f"请等它完成后重新发送；发送「状态」可查看进度。{layout.link(running)}"
@@ -28,12 +30,12 @@ def busy(running: Job, now: datetime, started_local: datetime) -> str:
 
 def busy_elsewhere() -> str:
     """Refuse because another process holds the sync slot."""
-    return "⚠️ 已有任务正在处理中\n另一个进程正在执行同步，请几分钟后重新发送。"
+    return f"{BUSY}\n另一个进程正在执行同步，请几分钟后重新发送。"
 
 
 def queue_full(most: int) -> str:
     """Refuse because the queue has no room."""
-    return f"⚠️ 已有任务正在处理中\n排队的任务已有 {most} 个，请稍后重新发送。"
+    return f"{BUSY}\n排队的任务已有 {most} 个，请稍后重新发送。"
 
 
 def refused(items: Sequence[BadItem], job_number: int) -> str:
