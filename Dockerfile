@@ -1,9 +1,11 @@
 # wxsyncd in a container. Wheels in wheels/ (as in the release archive) are used without any network:
 #   docker build -t wxsyncd .
 #   docker build -t wxsyncd --build-arg BASE=a.mirror.example/library/python:3.12-slim .
+# Without wheels pip fetches the locked one, from --build-arg PIP_INDEX_URL=… where PyPI is out of reach.
 ARG BASE=docker.io/library/python:3.12-slim
 
 FROM ${BASE} AS packages
+ARG PIP_INDEX_URL
 WORKDIR /packages
 # The lock file is named so that the pattern may match nothing.
 COPY systemd/pycryptodome.lock wheels* ./
@@ -19,7 +21,7 @@ RUN set -eu; \
     rm -r vendor/Crypto/SelfTest
 COPY wxsyncd.py LICENSE app/
 COPY wxsync app/wxsync
-RUN mv vendor app/vendor && python3 -m compileall -q app && chmod -R u=rwX,go=rX app
+RUN mv vendor app/vendor && python3 -m compileall -q app/wxsync app/vendor && chmod -R u=rwX,go=rX app
 
 FROM ${BASE}
 # Midnight empties images.txt: whose midnight. The base must know the zone and the public certificate authorities.

@@ -30,6 +30,7 @@ from wxsync.version import VERSION
 
 OK, FAILED, USAGE, PARTLY, BUSY, BAD_CONFIGURATION = 0, 1, 2, 3, 75, 78
 STDERR = 2
+STDOUT = 1
 WEB_PROCESS = "web-process"
 SOURCES = {
     "--config": "配置文件",
@@ -164,14 +165,15 @@ def _check_config(arguments: argparse.Namespace) -> int:
 
 
 def _import_env(arguments: argparse.Namespace) -> int:
-    if not (arguments.env or arguments.images or arguments.example):
-        print("写上旧的 .env，或 --images FILE，或 --example；见 wxsyncd import-env --help", file=sys.stderr)
+    if bool(arguments.env or arguments.images) == arguments.example:
+        print("写上旧的 .env 或 --images FILE，或单独写 --example；见 wxsyncd import-env --help", file=sys.stderr)
         return USAGE
-    around = surroundings(os.environ, is_root=os.geteuid() == 0)
-    is_whole = True
     if arguments.example:
         _hand_out(arguments.output, lambda _: migrate.template())
-    elif arguments.env:
+        return OK
+    around = surroundings(os.environ, is_root=os.geteuid() == 0)
+    is_whole = True
+    if arguments.env:
         found = migration.read_env(arguments.env, around)
         _hand_out(arguments.output, lambda is_private: migrate.conf(found, hides_secrets=not is_private))
         for line in (*map(str, found.problems), *(f"提醒：{remark}" for remark in found.remarks)):
@@ -193,7 +195,7 @@ def _hand_out(output: str | None, text: Callable[[bool], str]) -> None:
         migration.write_new(Path(output), text(True))
         print(f"已写入 {output}", file=sys.stderr)
         return
-    is_private = migration.make_private(sys.stdout)
+    is_private = migration.make_private(STDOUT)
     print(text(is_private), end="")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import subprocess
 import sys
 
@@ -71,6 +72,18 @@ def test_a_redirected_file_is_whole_and_private_while_a_pipe_sees_no_secret(tmp_
     assert not any(secret in shown for secret in (BOT["SECRET"], BOT["TOKEN"], MIRROR["GITHUB_TOKEN"]))
 
 
+def test_without_a_standard_output_nothing_is_shown_and_nothing_breaks(import_env):
+    done = import_env(".env", stdout=None, preexec_fn=lambda: os.close(1))
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_full_disk_leaves_no_half_a_file(tmp_path, import_env):
+    done = import_env(
+        ".env", "--output", "wxsync.conf", preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100)))
+    assert (done.returncode, "写到一半失败" in done.stderr) == (1, True)
+    assert not (tmp_path / "wxsync.conf").exists()
+
+
 def test_problems_are_told_on_stderr_and_the_file_is_written_all_the_same(tmp_path, import_env):
     (tmp_path / "bad.env").write_text("SECRET='a b'\nFLASK_APP=x\n")
     done = import_env(".env", "bad.env", "--output", "wxsync.conf")
@@ -87,6 +100,7 @@ def test_a_file_that_cannot_be_read_and_a_bare_command_change_nothing(tmp_path, 
     assert (done.returncode, "没有这个文件" in done.stderr) == (78, True)
     assert not (tmp_path / "wxsync.conf").exists()
     assert import_env().returncode == 2
+    assert import_env(".env", "--example").returncode == 2
     assert import_env("--images", "missing.txt", ".env").returncode == 78
 
 
@@ -119,6 +133,13 @@ quay.io/other/redis:7.0 -> other_redis:7.0
     refused = import_env(".env", "--images", "old.txt")
     assert (refused.returncode, "不覆盖" in refused.stderr) == (1, True)
     assert target.read_text(encoding="utf-8") == text
+
+
+def test_a_state_directory_that_cannot_be_is_told(tmp_path, import_env):
+    (tmp_path / "old.txt").write_text("alpine:3\n")
+    (tmp_path / "state").write_text("a file")
+    done = import_env(".env", "--images", "old.txt")
+    assert (done.returncode, "不能使用状态目录" in done.stderr) == (1, True)
 
 
 def test_without_an_env_file_the_configuration_names_the_state_directory(tmp_path, import_env):

@@ -76,7 +76,7 @@ def test_both_old_programs_move_in(tmp_path, run_block):
         (tmp_path / directory / ".env").write_text(text)
     (tmp_path / "syncfiles" / "images.txt").write_text("nginx:latest to r.example/acme/nginx:latest\n")
     (tmp_path / "etc").mkdir()
-    run_block("--images", {"/path/to": tmp_path, "/etc/wxsyncd": tmp_path / "etc"},
+    run_block("--output", {"/path/to": tmp_path, "/etc/wxsyncd": tmp_path / "etc"},
               STATE_DIRECTORY=str(tmp_path / "state"))
     assert (tmp_path / "etc" / "wxsync.conf").stat().st_mode & 0o777 == 0o600
     assert (tmp_path / "state" / "images.txt").read_text() == "nginx:latest -> nginx:latest\n"

@@ -7,7 +7,6 @@ import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
 
 from wxsync.config.given import Findings
 from wxsync.config.load import settle
@@ -49,10 +48,9 @@ def write_new(path: Path, text: str) -> None:
         raise WxsyncError(f"写到一半失败：{error.strerror}", where=str(path), mend="检查磁盘空间") from error
 
 
-def make_private(stream: TextIO) -> bool:
-    """Make a file that a stream was redirected to its owner's alone; False where the stream is no file."""
+def make_private(descriptor: int) -> bool:
+    """Make a file that a stream was redirected to its owner's alone; False where the stream is no file, or closed."""
     try:
-        descriptor = stream.fileno()
         is_file = stat.S_ISREG(os.fstat(descriptor).st_mode)
         if is_file:
             os.fchmod(descriptor, 0o600)
