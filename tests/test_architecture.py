@@ -28,7 +28,7 @@ PURE = {
     "jobs.events", "jobs.job", "jobs.results", "store.records",  # the values that the store and the jobs exchange
     "jobs.mirror.choose", "jobs.mirror.failure", "jobs.mirror.tree",
     "jobs.command", "jobs.destination", "jobs.imagelist", "jobs.links", "jobs.listing", "jobs.platform",
-    "jobs.reasons", "jobs.reference", "jobs.replies", "jobs.upload.sizing", "jobs.words",
+    "jobs.nearby", "jobs.reasons", "jobs.reference", "jobs.replies", "jobs.upload.sizing", "jobs.words",
     "remote.exchange",  # the request and answer that the pure clients speak of
     "commands.shown", "remote.admin",
     "remote.address", "remote.broken", "remote.download.fault", "remote.github", "remote.head", "remote.qingstor",

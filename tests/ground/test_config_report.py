@@ -37,6 +37,7 @@ TARGET_SERVER_URL TOKEN WXSYNC_SERVER_STATE_DIR
   机器人：启用
   镜像同步：启用，由 GitHub Actions 复制（给了 github.token 和 github.repo）：acme/sync 的 main 分支
     目标 r.example/acme/
+    开始前先查源仓库：启用
   文件上传：没有启用；要启用请设置 qingstor.access_key_id、qingstor.secret_access_key
   转发：启用
 
@@ -164,3 +165,10 @@ def test_a_usual_configuration_has_no_warning(told):
 def test_a_free_port_says_where_it_will_be_written(told):
     text = told(RELAY, {"FLASK_RUN_PORT": "0"})
     assert "0.0.0.0:0  转发（启动时选一个空闲端口，写在状态目录的 listeners.json）" in text
+
+
+def test_the_pre_check_tells_that_it_is_off_and_where_else_it_asks(told):
+    off = told(BOT, MIRROR, {"WXSYNC_REGISTRY_PRECHECK": "off",
+                             "WXSYNC_REGISTRY_MIRRORS": "docker.io=http://127.0.0.1:5000/docker.io"})
+    assert "开始前先查源仓库：关闭（registry.precheck = off）\n" in off
+    assert "    源仓库 docker.io 由 http://127.0.0.1:5000/docker.io 代替\n" in off

@@ -63,7 +63,7 @@ class Bench:
         self.request_id = "20260102-030405-a1b2"
         self.restart()
 
-    def restart(self, engine=None, prefix: str = "r.io/ns/") -> None:
+    def restart(self, engine=None, prefix: str = "r.io/ns/", precheck=None) -> None:
         """A new process on the same store."""
         self.slot = Slot(FileLock(self.directory / "lock"))
         client = self.client()
@@ -75,7 +75,7 @@ class Bench:
         self.worker = Worker(
             store=self.store, ledger=Ledger(self.store, self.clock, lambda: None), clock=self.clock,
             engine=self.engine, slot=self.slot, rollover=self.rollover, heartbeat=Heartbeat(self.clock),
-            prefix=prefix, new_request_id=lambda: self.request_id, wake=lambda: None,
+            precheck=precheck, prefix=prefix, new_request_id=lambda: self.request_id, wake=lambda: None,
             on_slot_free=lambda: self.freed.append(True))
         self.worker.resume()
 

@@ -7,9 +7,9 @@ import time
 
 import pytest
 
-from tests.support.plain_session import PlainSession
+from tests.support.recording_session import RecordingSession
 from wxsync.errors import RemoteFault
-from wxsync.remote.address import AddressRefused, Guard, Verdict
+from wxsync.remote.address import AddressRefused, Verdict
 from wxsync.remote.exchange import Request, Response
 from wxsync.remote.registry import manifest
 from wxsync.remote.registry.calls import Calls, Way
@@ -19,7 +19,6 @@ from wxsync.remote.registry.faults import Kind, RegistryFault, fault_of
 from wxsync.remote.registry.login import Login
 from wxsync.remote.registry.repository import PUSH, Repository
 from wxsync.remote.registry.uploads import Upload, Uploads
-from wxsync.remote.url import parse_url
 from wxsync.sandbox.faults import Fault
 from wxsync.sandbox.registry.access import BEARER
 from wxsync.sandbox.registry.stand_in import Registry as StandIn
@@ -34,29 +33,14 @@ def soon():
     return time.monotonic() + 10
 
 
-class GuardedSession(PlainSession):
-    """A session that reaches loopback only at the ports it is told of: others are inner addresses."""
-
-    def __init__(self, *open_ports):
-        super().__init__()
-        self.open_ports = open_ports
-
-    def open(self, request, *, deadline, silence_s=30.0):
-        url = parse_url(request.url)
-        if url.port not in self.open_ports:
-            Guard().check_name(url.host, url.port)
-            raise RemoteFault("not dialled in tests", temporary=True)
-        return super().open(request, deadline=deadline, silence_s=silence_s)
-
-
 class Place:
     """A registry that answers what a test tells it to, and a client for it."""
 
     def __init__(self, user="", password=""):
         self.replies = []
         self.server = Server(self._answer)
-        self.session = PlainSession()
-        self.other = GuardedSession()
+        self.session = RecordingSession()
+        self.other = RecordingSession(guarded=True)
         endpoint = Endpoint("docker.io", self.server.url, user=user, password=password, is_trusted=True)
         self.login = Login(endpoint)
         self.now = 1000.0
@@ -190,7 +174,7 @@ class TestTokens:
         return Repository(Calls(endpoint, Login(endpoint), Way(session, session, time.monotonic)), name, actions=PUSH)
 
     def test_a_token_that_ends_in_the_middle_is_replaced(self, stand_in):
-        repository = self.client(stand_in, PlainSession())
+        repository = self.client(stand_in, RecordingSession())
         uploads = Uploads(repository)
         upload = uploads.start(deadline=soon())
         stand_in.access.expire()
@@ -206,7 +190,7 @@ class TestTokens:
             def __iter__(self):
                 yield memoryview(b"abc")
 
-        uploads = Uploads(self.client(stand_in, PlainSession()))
+        uploads = Uploads(self.client(stand_in, RecordingSession()))
         upload = uploads.start(deadline=soon())
         stand_in.access.expire()
         fault = refused(lambda: uploads.append(upload, Once(), deadline=soon()))
@@ -215,7 +199,7 @@ class TestTokens:
         assert uploads.append(upload, Once(), deadline=soon()).offset == 3
 
     def test_each_repository_has_its_own_token(self, stand_in):
-        session = PlainSession()
+        session = RecordingSession()
         self.client(stand_in, session).calls.ping(soon())
         first = self.client(stand_in, session, "a")
         second = Repository(first.calls, "b", actions=PUSH)
@@ -301,7 +285,7 @@ class TestRealms:
 
     def test_the_login_goes_to_the_realm_and_nowhere_else(self, member):
         token = Server(lambda request: json_answer({"token": "t"}))
-        member.other.open_ports = (token.port,)
+        member.other.let(token.port)
         member.replies = [challenge(f'Bearer realm="{token.url}/t",service="s"'), Answer(200)]
         try:
             member.repository.calls.ping(soon())
@@ -325,7 +309,7 @@ class TestRealms:
 class TestRedirects:
     def test_a_blob_elsewhere_is_asked_for_without_the_login(self, member):
         store = Server(lambda request: Answer(206, b"cdef", headers=(("Content-Range", "bytes 2-5/6"),)))
-        member.other.open_ports = (store.port,)
+        member.other.let(store.port)
         member.login.learn(Basic())
         member.replies = [Answer(307, headers=(("Location", f"{store.url}/bucket/x?X-Amz-Signature=abc%2F"),))]
         try:
@@ -356,7 +340,7 @@ class TestRedirects:
         assert place.other.asked == []
 
     def test_one_from_https_to_http_is_refused(self):
-        class Secure(PlainSession):
+        class Secure(RecordingSession):
             """Answers as a TLS registry would that redirects to a plain place."""
 
             def open(self, request, *, deadline, silence_s=30.0):
@@ -366,7 +350,7 @@ class TestRedirects:
 
         server = Server(lambda request: Answer(302, headers=(("Location", "http://example.com/x"),)))
         endpoint = Endpoint("r", server.url.replace("http:", "https:"))
-        calls = Calls(endpoint, Login(endpoint), Way(Secure(), GuardedSession(), time.monotonic))
+        calls = Calls(endpoint, Login(endpoint), Way(Secure(), RecordingSession(guarded=True), time.monotonic))
         try:
             fault = refused(lambda: Repository(calls, "x").blob(DIGEST, deadline=soon()))
         finally:

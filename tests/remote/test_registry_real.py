@@ -11,7 +11,7 @@ import time
 import pytest
 
 from tests.e2e.registries import OCI_LAYER, PASSWORD, USER, Registry, digest_of
-from tests.support.plain_session import PlainSession
+from tests.support.recording_session import RecordingSession
 from tests.support.token_service import TokenService
 from wxsync.remote.registry import manifest
 from wxsync.remote.registry.calls import Calls, Way
@@ -29,7 +29,7 @@ def soon():
 
 
 def repository_at(address, name, user="", password="", actions=PUSH, session=None):
-    session = session or PlainSession()
+    session = session or RecordingSession()
     endpoint = destination(f"http://{address}", user, password)
     calls = Calls(endpoint, Login(endpoint), Way(session, session, time.monotonic))
     return Repository(calls, name, actions=actions)
@@ -203,7 +203,7 @@ class TestLogin:
             assert "wrong" not in str(caught.value)
 
     def test_the_login_is_sent_only_after_it_was_asked_for(self, private):
-        session = PlainSession()
+        session = RecordingSession()
         repository = repository_at(private.address, "x", USER, PASSWORD, session=session)
         repository.calls.ping(soon())
         repository.calls.ping(soon())

@@ -42,6 +42,8 @@ def _parts(settings: Settings) -> Iterator[str]:
     if settings.has_mirror:
         yield f"镜像同步：启用，{_engine(settings)}"
         yield f"  目标 {settings.registry.host}/{settings.registry.namespace}/"
+        yield "  开始前先查源仓库：" + ("启用" if settings.registry.precheck else "关闭（registry.precheck = off）")
+        yield from (f"  源仓库 {host} 由 {url} 代替" for host, url in settings.registry.mirrors)
     else:
         yield f"{_off('镜像同步', checks.DESTINATION + checks.GITHUB)}（没有 GitHub 时改为 {'、'.join(checks.LOGIN)}）"
     yield _part("文件上传", settings.has_upload, checks.UPLOAD)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from wxsync.clock import Clock
 from wxsync.config import checks
-from wxsync.daemon.engines import engine_of
+from wxsync.daemon.engines import engine_of, precheck_of
 from wxsync.daemon.outbound import Outbound
 from wxsync.jobs.desk import Desk
 from wxsync.jobs.heartbeat import BeatingTransport, Heartbeat
@@ -71,6 +71,7 @@ class Bot:
             slot=slot,
             rollover=self._rollover,
             heartbeat=beats["sync"],
+            precheck=precheck_of(settings, clock, outbound),
             prefix=prefix,
             new_request_id=lambda: f"{clock.local(clock.now()):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}",
             wake=wakes["sync"],

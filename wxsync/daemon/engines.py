@@ -1,4 +1,4 @@
-"""Build the engine that mirrors, as the settings choose it. Floor: daemon."""
+"""Build the engine that mirrors, and what asks the sources before it, as the settings choose. Floor: daemon."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from wxsync.jobs.engine import Engine, SwitchedOff
 from wxsync.jobs.mirror.engine import LocalMirror
 from wxsync.jobs.mirror.holders import Holders
 from wxsync.jobs.mirror.lane import Registries
+from wxsync.jobs.precheck import Precheck
 from wxsync.jobs.progress import Progress
 from wxsync.jobs.sync import ActionsSync
 from wxsync.options.settings import Settings
@@ -51,6 +52,12 @@ def engine_of(
         wait_s=settings.github.wait,
         follow_s=settings.github.follow,
     )
+
+
+def precheck_of(settings: Settings, clock: Clock, ways: Outbound) -> Precheck | None:
+    """Return what asks the sources before a sync starts, None where nothing is to be asked."""
+    is_on = settings.has_mirror and settings.registry.precheck
+    return Precheck(_registries(settings, clock, ways), clock) if is_on else None
 
 
 def _registries(settings: Settings, clock: Clock, ways: Outbound) -> Registries:

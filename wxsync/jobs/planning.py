@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from wxsync.errors import Bug
 from wxsync.jobs import command, destination, reference
 from wxsync.jobs.command import ImageRequest
 from wxsync.jobs.destination import Owner, Planned
 from wxsync.jobs.job import Job, from_record
-from wxsync.jobs.results import Item
+from wxsync.jobs.results import FAILED, SKIPPED, SUCCEEDED, Item
 from wxsync.store.records import Ownership
 from wxsync.store.store import Store
 
@@ -40,8 +40,14 @@ def repeated_by_retry(job: Job) -> int:
     return job.retry_of if job.retry_of and not job.items else job.id
 
 
-def plan(store: Store, job: Job, images: Sequence[ImageRequest]) -> tuple[Item, ...]:
-    """Return the images with their destinations. Raises Refused, naming every image that has none, and StoreFault."""
+def plan(
+    store: Store, job: Job, images: Sequence[ImageRequest], absent: Mapping[ImageRequest, str]
+) -> tuple[Item, ...]:
+    """Return the images with their destinations. Raises Refused, naming every image that has none, and StoreFault.
+
+    absent: images that are not at their source, and why. They have failed already and take no destination away from
+    others; a destination that the member named is kept, so that a retry can use it.
+    """
     claims = [each for other in store.open_jobs() if other.id != job.id for each in owned_by(from_record(other), ())]
     owners: dict[str, Owner] = {}
     for each in [*store.owners(), *claims]:  # what the store remembers comes first, then the earlier claim
@@ -50,20 +56,22 @@ def plan(store: Store, job: Job, images: Sequence[ImageRequest]) -> tuple[Item, 
     written: dict[tuple[str, str], Owner] = {}
     for each in [*(store.written(names) if names else ()), *claims]:
         written.setdefault((each.name, each.tag), Owner(each.source, each.platforms))
-    planned = destination.plan(images, owners, written)
+    planned = destination.plan([image for image in images if image not in absent], owners, written)
     refused = [(clash.request.written, clash.reason) for clash in planned if not isinstance(clash, Planned)]
     if refused:
         raise Refused(refused)
-    return tuple(_item(image) for image in planned if isinstance(image, Planned))
+    items = {each.request: _item(each) for each in planned if isinstance(each, Planned)}
+    items.update({image: _absent(image, reason) for image, reason in absent.items()})
+    return tuple(items[image] for image in dict.fromkeys(images) if image in items)
 
 
 def owned_by(job: Job, results: Iterable[str]) -> list[Ownership]:
-    """Return the destinations of a job's images with one of these results; with none given, of all images."""
-    wanted = frozenset(results)
+    """Return the destinations of a job's images with one of these results; with none given, of all that may succeed."""
+    wanted = frozenset(results or ("", SUCCEEDED, SKIPPED))
     return [
         Ownership(name, tag, item.repository, destination.normal_platforms(item.platforms))
         for item in job.items
-        if not wanted or item.result in wanted
+        if item.result in wanted
         for name, _, tag in [item.destination.partition(":")]
     ]
 
@@ -73,6 +81,14 @@ def _item(planned: Planned) -> Item:
     place = f"{planned.name}:{planned.tag}"
     is_named = planned.request.destination is not None
     return Item(image.short, image.source, place, planned.request.platforms, is_named=is_named)
+
+
+def _absent(image: ImageRequest, reason: str) -> Item:
+    is_named = image.destination is not None
+    place = image.destination or ""
+    return Item(
+        image.reference.short, image.reference.source, place, image.platforms, FAILED, reason, is_named=is_named
+    )
 
 
 def _again(item: Item) -> ImageRequest:

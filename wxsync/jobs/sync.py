@@ -116,14 +116,14 @@ class ActionsSync:
 
     def _commit(self, job: Job) -> str:
         """Write the day's list with this job's block to GitHub; return the commit that holds it."""
-        lines = [imagelist.Line(item.source, item.platforms, item.destination) for item in job.items]
+        lines = [imagelist.Line(item.source, item.platforms, item.destination) for item in _sent(job)]
         local = self._day_list.read()
         wanted = imagelist.newest(imagelist.append(local, imagelist.block(job.request_id, lines)), MAX_LIST_BYTES)
         if wanted != local:
             self._day_list.write(wanted)
         found = self._github.read_list()
         if found is None or not (found.text == wanted or imagelist.has_block(found.text, job.request_id)):
-            message = f"sync #{job.id}: {len(job.items)} images by {job.member} [{job.request_id}]"
+            message = f"sync #{job.id}: {len(lines)} images by {job.member} [{job.request_id}]"
             return self._github.write_list(wanted, message=message, sha=found.sha if found else None)
         # Written before a crash, or by the attempt whose answer was lost; the listing of commits may lag behind.
         commit = self._github.last_commit()
@@ -227,7 +227,8 @@ class ActionsSync:
             return Step(None, self._poll_s)
         found = {image.n: image for image in report.images} if report else {}
         cancelled = followups.why_cancelled(job)
-        items = tuple(_with_result(item, found.get(n), cancelled) for n, item in enumerate(job.items, 1))
+        numbers = {item: n for n, item in enumerate(_sent(job), 1)}
+        items = tuple(_with_result(item, found.get(numbers.get(item, 0)), cancelled) for item in job.items)
         if all(item.result for item in items):
             result = result if any(item.result == result for item in items) else ""
         elif result == results.TIMED_OUT:
@@ -252,10 +253,15 @@ class ActionsSync:
     def _asks_again(self, job: Job, report: RunReport) -> bool:
         """Tell whether jobs or reasons are missing that may still come: the listing lags behind the run."""
         is_lagging = any(image.result == "pending" for image in report.images) or (
-            len(report.images) < len(job.items) and not report.reason
+            len(report.images) < len(_sent(job)) and not report.reason
         )
         reads = self._reads[job.id] = self._reads.get(job.id, 0) + 1
         return (is_lagging or report.fault is not None) and reads <= REREADS
+
+
+def _sent(job: Job) -> list[Item]:
+    """Return the images that the run is for, in the order of its numbers; others had failed before."""
+    return [item for item in job.items if not item.result]
 
 
 def _backoff_s(tries: int) -> float:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from wxsync.clock import Clock
 from wxsync.errors import RemoteFault
 from wxsync.jobs import events, planning, results
+from wxsync.jobs.command import ImageRequest
 from wxsync.jobs.engine import Engine
 from wxsync.jobs.heartbeat import Heartbeat
 from wxsync.jobs.job import Job, advance, from_record
 from wxsync.jobs.ledger import Ledger
-from wxsync.jobs.replies import followups, refusals, syncs
+from wxsync.jobs.precheck import Precheck
+from wxsync.jobs.replies import absences, followups, refusals, syncs
 from wxsync.jobs.rollover import Rollover
 from wxsync.jobs.slot import Slot
 from wxsync.log.logger import logger
@@ -48,12 +50,16 @@ class Worker:
         slot: Slot,
         rollover: Rollover,
         heartbeat: Heartbeat,
+        precheck: Precheck | None,
         prefix: str,
         new_request_id: Callable[[], str],
         wake: Callable[[], None],
         on_slot_free: Callable[[], None],
     ) -> None:
-        """prefix: REGISTRY/NAMESPACE/. wake: this worker's own thread; on_slot_free: the reception's."""
+        """precheck: None for none. prefix: REGISTRY/NAMESPACE/. wake: this worker's own thread.
+
+        on_slot_free: wakes the reception.
+        """
         self._store = store
         self._ledger = ledger
         self._clock = clock
@@ -61,6 +67,7 @@ class Worker:
         self._slot = slot
         self._rollover = rollover
         self._heartbeat = heartbeat
+        self._precheck = precheck
         self._prefix = prefix
         self._new_request_id = new_request_id
         self._wake = wake
@@ -161,13 +168,25 @@ class Worker:
             return
         try:
             images = planning.requested(self._store, job, own_prefix=self._prefix)
-            items = planning.plan(self._store, job, images)
+            absent = self._absent(images)
+            items = planning.plan(self._store, job, images, absent)
         except planning.Refused as refusal:
             self._end_unstarted(live, results.REFUSED, refusals.clashes(refusal.lines, job.id))
+            return
+        if absent and all(item.result for item in items):
+            lines = [(image.written, absent[image]) for image in images]
+            self._end_unstarted(live, results.REFUSED, absences.all_absent(lines, job.id))
             return
         after = advance(job, events.Announced(self._new_request_id(), self._prefix, items, now))
         self._save(live, after, syncs.announced(after))
         LOG.info("sync announced", job=job.id, request=after.request_id, images=len(items))
+
+    def _absent(self, images: Sequence[ImageRequest]) -> Mapping[ImageRequest, str]:
+        """Return the images that are certainly not at their source, and why."""
+        if self._precheck is None:
+            return {}
+        self._heartbeat.beat(self._precheck.limit_s)
+        return self._precheck.absent(images)
 
     def _end_unstarted(self, live: _Live, result: str, text: str) -> None:
         self._save(live, advance(live.job, events.Ended(result, self._clock.now())), text)

@@ -134,7 +134,8 @@ class Registry:
     password: str = option(identifiers.PASSWORD, None, "目标仓库的口令（local 用）", secret=True)
     source_auth: tuple[tuple[str, str, str], ...] = option(
         addresses.SOURCE_AUTH, None, "私有源仓库的账号，主机=用户名:口令，特殊字符写成 %XX", secret=True)
-    precheck: bool = option(kinds.BOOLEAN, "on", "开始前先到源仓库查镜像是否存在", later=LATER)
+    precheck: bool = option(
+        kinds.BOOLEAN, "on", "开始前先到源仓库查镜像和平台是否存在，最多 5 秒；查不到结果时照常开始")
     mirrors: tuple[tuple[str, str], ...] = option(
         addresses.MIRRORS, None,
         "源仓库的替代地址，例如 docker.io=http://127.0.0.1:5000/docker.io；"

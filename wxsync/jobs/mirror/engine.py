@@ -86,7 +86,7 @@ class LocalMirror:
 
     def _append(self, job: Job) -> None:
         """Write the request's block to the day's list, unless it is there since before a crash."""
-        lines = [imagelist.Line(item.source, item.platforms, item.destination) for item in job.items]
+        lines = [imagelist.Line(item.source, item.platforms, item.destination) for item in job.items if not item.result]
         text = imagelist.append(self._day_list.read(), imagelist.block(job.request_id, lines))
         self._day_list.write(imagelist.newest(text, MAX_LIST_BYTES))
 

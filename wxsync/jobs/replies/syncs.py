@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from wxsync.jobs import results
 from wxsync.jobs.job import Job
-from wxsync.jobs.replies import layout
+from wxsync.jobs.replies import absences, layout
+from wxsync.jobs.results import Item
 
 REASON_CLASSES = {  # the workflow's classes of failure: what it means for the member, and one next step
     "not-found": "镜像或标签不存在（或是私有镜像），请检查名称和标签",
@@ -51,9 +52,29 @@ def local_reason(reason_class: str, reason: str, after_s: float | None = None) -
 def announced(job: Job) -> str:
     """Tell which images go where."""
     head = ["🔄 正在处理镜像同步请求...", f"共 {len(job.items)} 个镜像："]
-    lines = [f"{n}. {layout.shown(item)} → {job.prefix}{item.destination}" for n, item in enumerate(job.items, 1)]
     tail = [f"（任务 #{job.retry_of} 中没有成功的镜像）"] if job.retry_of else []
-    return layout.within_bounds(job.id, head, lines, tail)
+    numbered = list(enumerate(job.items, 1))
+    absent = [
+        layout.Line(f"{n}. {absences.MARK} {layout.shown(item)}", f"{n}. {absences.MARK} {item.source}", item.reason)
+        for n, item in numbered
+        if item.result
+    ]
+    if not absent:
+        return layout.within_bounds(job.id, head, [_place(job, n, item) for n, item in numbered], tail)
+    tail.insert(0, f"带 {absences.MARK} 的不会同步，其余照常进行")
+    told = iter(layout.shortened(job.id, absent, layout.FAILURE_STEPS))
+    lines = [next(told) if item.result else _place(job, n, item) for n, item in numbered]
+    whole = layout.within_bounds(job.id, head, lines, tail)
+    if "\n".join(lines) in whole:
+        return whole
+    # Too long for ten parts: what fails is told first, and the others are cut.
+    first = [line for line, (_, item) in zip(lines, numbered) if item.result]
+    rest = [line for line, (_, item) in zip(lines, numbered) if not item.result]
+    return layout.within_bounds(job.id, head + first, rest, tail)
+
+
+def _place(job: Job, n: int, item: Item) -> str:
+    return f"{n}. {layout.shown(item)} → {job.prefix}{item.destination}"
 
 
 def still_running(job: Job, waited_s: float) -> str:
