@@ -18,8 +18,9 @@ $(VENV)/tools: $(VENV)/demo tests/requirements.txt
 
 # make demo                                  sandbox, daemon and a chat page in the browser
 # make demo MESSAGE="nginx:latest, redis:7"  sends that message and prints the member's chat
+# make demo ENGINE=actions                   the same with GitHub's runners instead of the daemon's own copying
 demo: $(VENV)/demo
-	@$(BIN)/python wxsyncd.py demo $(if $(MESSAGE),--message "$$WXSYNC_DEMO_MESSAGE")
+	@$(BIN)/python wxsyncd.py demo $(if $(ENGINE),--engine "$(ENGINE)") $(if $(MESSAGE),--message "$$WXSYNC_DEMO_MESSAGE")
 demo: export WXSYNC_DEMO_MESSAGE = $(value MESSAGE)
 
 # The whole suite under branch coverage; daemons that the tests start count when they end by SIGTERM.

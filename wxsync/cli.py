@@ -102,6 +102,9 @@ def _parser() -> argparse.ArgumentParser:
     jobs.add_to(commands, _job_command)
     demo = commands.add_parser("demo", has_sources=False, help="在内置沙箱上演示，不需要账号")
     demo.add_argument("--message", metavar="TEXT", help="发送这条消息并打印聊天；不写则打开聊天网页")
+    demo.add_argument(
+        "--engine", choices=("local", "actions"), default="local",
+        help="local：真的在两个本机仓库之间复制（默认）；actions：演示 GitHub Actions 的方式")
     demo.set_defaults(command_function=_demo)
     web = commands.add_parser(WEB_PROCESS)  # of the daemon itself: not in --help
     web.add_argument("state_dir")
@@ -209,4 +212,11 @@ def _demo(arguments: argparse.Namespace) -> int:
     # Here and not at the top: the daemon never loads its own stand-ins.
     from wxsync.sandbox import demo  # noqa: PLC0415
 
-    return demo.run(arguments.message, python=sys.executable, entry=ENTRY, out=sys.stdout, environ=os.environ)
+    return demo.run(
+        arguments.message,
+        python=sys.executable,
+        entry=ENTRY,
+        out=sys.stdout,
+        environ=os.environ,
+        engine=arguments.engine,
+    )

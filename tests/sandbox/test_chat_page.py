@@ -102,3 +102,17 @@ def test_a_page_that_is_gone_is_named(chat):
     chat.close()
     with pytest.raises(Unreachable):
         Conversation(chat.url).wait(-1, 0)
+
+
+@pytest.mark.parametrize(("engine", "words"), [
+    ("local", "真的把镜像从一个仓库复制到另一个"), ("actions", "没有真正拷贝镜像")])
+def test_the_page_says_who_copies(engine, words):
+    wecom = WeCom()
+    chat = Chat(wecom, "zhangsan", engine=engine)
+    try:
+        page = call(chat.server.port, "GET", "/").body.decode("utf-8")
+        assert words in page
+        assert "{{" not in page
+    finally:
+        chat.close()
+        wecom.close()

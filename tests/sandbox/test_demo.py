@@ -17,6 +17,7 @@ import pytest
 
 from tests.support.plain_client import call
 from wxsync.sandbox import demo
+from wxsync.sandbox.registry.images import digest_of, made
 from wxsync.sandbox.server import Answer, Server
 
 ROOT = Path(__file__).parents[2]
@@ -25,9 +26,9 @@ RUN = """
 import os, sys
 from pathlib import Path
 from wxsync.sandbox import demo
-message, entry, answer_s = sys.argv[1:]
+message, entry, answer_s, engine = sys.argv[1:]
 sys.exit(demo.run(message or None, python=sys.executable, entry=Path(entry), out=sys.stdout, environ=os.environ,
-                  answer_s=float(answer_s)))
+                  answer_s=float(answer_s), engine=engine))
 """
 
 
@@ -43,9 +44,10 @@ def environment(room, **more):
     return {**os.environ, "TMPDIR": str(room), "PYTHONPATH": path, **more}
 
 
-def start(room, message="", *, entry=BOT, answer_s=20.0, **more):
-    return subprocess.Popen([sys.executable, "-c", RUN, message, str(entry), str(answer_s)], cwd=room, text=True,
-                            env=environment(room, **more), stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+def start(room, message="", *, entry=BOT, answer_s=20.0, engine="actions", **more):
+    command = [sys.executable, "-c", RUN, message, str(entry), str(answer_s), engine]
+    return subprocess.Popen(command, cwd=room, text=True, env=environment(room, **more), stdout=subprocess.PIPE,
+                            stderr=subprocess.STDOUT)
 
 
 def finish(process):
@@ -102,6 +104,15 @@ def test_a_message_ends_with_the_status_of_its_final_answer(room, message, statu
     assert (list(room.iterdir()) == []) == (status == 0)
 
 
+def test_the_real_daemon_copies_and_the_digests_are_read_back(room):
+    code, out = finish(start(room, "nginx:latest, redis:7.0", entry=ROOT / "wxsyncd.py", engine="local"))
+    assert (code, "没有真正拷贝" in out) == (0, False), out
+    assert "✅ 镜像同步完成！成功 2 个" in out
+    for path, tag in (("nginx", "latest"), ("redis", "7.0")):
+        digest = digest_of(made(f"docker.io/library/{path}", tag).index)
+        assert f"  wxsync-demo/{path}:{tag}  {digest}\n" in out
+
+
 def test_an_interpreter_and_environment_of_the_shell_do_not_reach_the_daemon(room):
     code, out = finish(start(room, "ok", TOKEN="of the shell", PORT="3000", WXSYNC_WECOM_TOKEN="x"))
     assert code == 0, out
@@ -133,7 +144,8 @@ def test_a_daemon_that_does_not_come_up_is_named(room, tmp_path, program, words)
     entry = tmp_path / "entry.py"
     entry.write_text(f"{program}\n", encoding="utf-8")
     process = subprocess.Popen(
-        [sys.executable, "-c", "from wxsync.sandbox import demo; demo.START_S = 1.0\n" + RUN, "ok", str(entry), "5"],
+        [sys.executable, "-c", "from wxsync.sandbox import demo; demo.START_S = 1.0\n" + RUN, "ok", str(entry), "5",
+         "local"],
         cwd=room, env=environment(room), text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     code, out = finish(process)
     assert (code, words in out) == (1, True), out

@@ -11,6 +11,7 @@ import pytest
 
 from wxsync.sandbox.registry.access import BASIC, BEARER, OPEN
 from wxsync.sandbox.registry.images import digest_of, made
+from wxsync.sandbox.registry.reader import Reader
 from wxsync.sandbox.registry.stand_in import Registry, Slip
 
 
@@ -183,6 +184,18 @@ def test_anybody_gets_a_token_to_pull_and_only_that():
         client.authorization = f"Bearer {token}"
         assert client("GET", "/v2/a/manifests/1")[0] == 200
         assert client("POST", "/v2/a/blobs/uploads/")[0] == 401
+    finally:
+        registry.close()
+
+
+@pytest.mark.parametrize("kind", [OPEN, BEARER])
+def test_a_digest_is_read_back(kind):
+    registry = Registry(access=kind, maker=made, is_pull_open=False)
+    access = registry.access
+    reader = Reader(registry.server.url, access.user, access.password)
+    try:
+        assert reader.digest("a", "1") == digest_of(made("a", "1").index)
+        assert reader.digest("a", "no-such") == ""
     finally:
         registry.close()
 

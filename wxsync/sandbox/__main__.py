@@ -19,7 +19,7 @@ from types import FrameType
 
 from wxsync.sandbox.chat import Chat
 from wxsync.sandbox.github.runs import Pace
-from wxsync.sandbox.stand_ins import StandIns
+from wxsync.sandbox.stand_ins import ACTIONS, LOCAL, StandIns
 
 PACE = Pace(visible=0.4, queued=0.6, plan=0.8, image=1.2)
 
@@ -31,10 +31,10 @@ def main(argv: list[str] | None = None) -> int:
         signal.signal(number, _end)
     host, _, port = options.page.rpartition(":")
     with StandIns(pace=PACE) as stand_ins:
-        chat = Chat(stand_ins.wecom, options.member, host=host, port=int(port))
+        chat = Chat(stand_ins.wecom, options.member, engine=options.engine, host=host, port=int(port))
         print(json.dumps({
             "chat": chat.url, "member": chat.member, "wecom": stand_ins.wecom.url, "github": stand_ins.github.url,
-            "qingstor": stand_ins.qingstor.url, "settings": stand_ins.settings(),
+            "qingstor": stand_ins.qingstor.url, "settings": stand_ins.settings(options.engine),
         }), flush=True)
         try:
             if options.until_stdin_ends:
@@ -47,9 +47,11 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _options(argv: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="wxsync.sandbox", description="企业微信、GitHub 和 QingStor 的本机替身")
+    cast = "企业微信、GitHub、QingStor 和镜像仓库的本机替身"
+    parser = argparse.ArgumentParser(prog="wxsync.sandbox", description=cast)
     parser.add_argument("--member", default="zhangsan", help="聊天页面上的成员")
     parser.add_argument("--page", default="127.0.0.1:0", metavar="HOST:PORT", help="聊天页面的监听地址")
+    parser.add_argument("--engine", choices=(ACTIONS, LOCAL), default=LOCAL, help="守护进程用哪种方式同步镜像")
     parser.add_argument("--until-stdin-ends", action="store_true", help="标准输入结束时退出")
     options = parser.parse_args(argv)
     if not re.fullmatch(r"[^\s:]+:[0-9]{1,5}", options.page):

@@ -10,6 +10,16 @@ from wxsync.sandbox.server import Answer, Request, Server, json_answer
 from wxsync.sandbox.wecom.stand_in import WeCom
 
 PAGE = Path(__file__).with_name("chat.html")
+WORDS = {  # what the page says about who copies, by engine
+    "actions": {
+        "engine": "GitHub", "copying": "真实的接口形状；工作流运行是模拟的，<strong>没有真正拷贝镜像</strong>",
+        "cast": "这是演示：企业微信、GitHub 和对象存储都由本机替身扮演，镜像没有真正拷贝。",
+    },
+    "local": {
+        "engine": "镜像仓库", "copying": "守护进程真的把镜像从一个仓库复制到另一个；镜像是现做的，很小",
+        "cast": "这是演示：企业微信、镜像仓库和对象存储都由本机替身扮演，镜像真的在两个仓库之间复制。",
+    },
+}
 LONGEST_POLL_S = 20.0
 SHOWN = 300  # newest bubbles that the page gets
 MAX_TEXT = 64 << 10
@@ -21,10 +31,15 @@ POLICY = ("default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inl
 class Chat:
     """Serves one member's chat. Ready when made; end it with `close`."""
 
-    def __init__(self, wecom: WeCom, member: str, *, host: str = "127.0.0.1", port: int = 0) -> None:
+    def __init__(
+        self, wecom: WeCom, member: str, *, engine: str = "local", host: str = "127.0.0.1", port: int = 0
+    ) -> None:
         self.member = member
         self._wecom = wecom
-        self._page = PAGE.read_bytes()
+        text = PAGE.read_text(encoding="utf-8")
+        for place, words in WORDS[engine].items():
+            text = text.replace(f"{{{{{place}}}}}", words)
+        self._page = text.encode("utf-8")
         self.server = Server(self._respond, host=host, port=port)
 
     @property

@@ -8,19 +8,21 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import re
 import select
 import shutil
 import signal
 import tempfile
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TextIO, cast
 
 from wxsync.sandbox.children import Child
 from wxsync.sandbox.conversation import Conversation, Unreachable
-from wxsync.sandbox.stand_ins import Settings, ini
+from wxsync.sandbox.registry.reader import Reader
+from wxsync.sandbox.stand_ins import ACTIONS, LOCAL, Settings, ini
 from wxsync.sandbox.verdict import FAILED, exit_status
 from wxsync.sandbox.wecom.chats import Entry
 
@@ -28,8 +30,14 @@ START_S, ANSWER_S, DRAIN_S = 30.0, 300.0, 15.0
 # The environment wins over the file, so a TOKEN or PORT of the shell would change the demo: children get only these.
 # COVERAGE_ is there for measured runs.
 KEPT_NAMES, KEPT_PREFIXES = ("PATH", "HOME", "LANG", "TZ", "TMPDIR"), ("LC_", "PYTHON", "COVERAGE_")
-OVERRIDES: Settings = {"github": {"poll": "0.5"}, "log": {"level": "info"}}
-SIMULATED = "企业微信、GitHub、QingStor 都由本机替身扮演；GitHub 的工作流运行是模拟的，没有真正拷贝镜像。"
+OVERRIDES: dict[str, Settings] = {  # by engine
+    ACTIONS: {"github": {"poll": "0.5"}, "log": {"level": "info"}}, LOCAL: {"log": {"level": "info"}},
+}
+CAST = {
+    ACTIONS: "企业微信、GitHub、QingStor 都由本机替身扮演；GitHub 的工作流运行是模拟的，没有真正拷贝镜像。",
+    LOCAL: "企业微信、QingStor 和两个镜像仓库都由本机替身扮演；镜像很小，但真的从一个仓库复制到另一个。",
+}
+_PULL = re.compile(r"docker pull [^/\s]+/(\S+):([^:/\s]+)")
 
 
 class Ended(Exception):
@@ -38,17 +46,18 @@ class Ended(Exception):
 
 def run(
     message: str | None, *, python: str, entry: Path, out: TextIO, environ: Mapping[str, str],
-    page: str = "127.0.0.1:0", answer_s: float = ANSWER_S,
+    page: str = "127.0.0.1:0", answer_s: float = ANSWER_S, engine: str = LOCAL,
 ) -> int:
     """Run the demo; return 0, 1 (failed, refused, broken off) or 3 (partly).
 
-    With a message: send it, print the chat until the final answer. Without: serve the chat page until SIGINT, SIGTERM.
+    With a message: send it, print the chat until the final answer, and what the destination registry then holds.
+    Without: serve the chat page until SIGINT, SIGTERM. engine: `local` copies images, `actions` shows GitHub's way.
     python, entry: interpreter and wxsyncd.py for the children. To be called from the main thread.
     """
     stop = threading.Event()
     before = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGINT, signal.SIGTERM)}
     room = Path(tempfile.mkdtemp(prefix="wxsync-demo-"))
-    demo = _Demo(room, stop, out)
+    demo = _Demo(room, stop, out, engine)
     status = FAILED
     try:
         conversation = demo.start(python, entry, page, _environment(environ))
@@ -70,13 +79,15 @@ def run(
 class _Demo:
     """One demo: its directory, its two children, and what is told to the operator."""
 
-    def __init__(self, room: Path, stop: threading.Event, out: TextIO) -> None:
+    def __init__(self, room: Path, stop: threading.Event, out: TextIO, engine: str) -> None:
         self._room = room
         self._stop = stop
         self._out = out
         self._stand_ins: Child | None = None
         self._daemon: Child | None = None
         self._page = ""
+        self._engine = engine
+        self._registry: dict[str, str] = {}
 
     def say(self, text: str) -> None:
         """Print for the operator."""
@@ -84,12 +95,12 @@ class _Demo:
 
     def start(self, python: str, entry: Path, page: str, env: dict[str, str]) -> Conversation:
         """Start both processes and introduce them to each other."""
-        self.say(f"正在启动演示：{SIMULATED}")
+        self.say(f"正在启动演示：{CAST[self._engine]}")
         self._stand_ins = Child(
-            "替身", [python, "-m", "wxsync.sandbox", "--until-stdin-ends", "--page", page],
+            "替身", [python, "-m", "wxsync.sandbox", "--until-stdin-ends", "--page", page, "--engine", self._engine],
             log=self._room / "sandbox.log", cwd=self._room, env=env, is_spoken_with=True)
         told = json.loads(self._first_line(self._stand_ins))
-        self._page = told["chat"]
+        self._page, self._registry = told["chat"], told["settings"]["registry"]
         config = self._write_config(told["settings"])
         self._daemon = Child("守护进程", [python, str(entry), "--config", str(config)],
                              log=self._room / "wxsyncd.log", cwd=self._room, env=env)
@@ -149,10 +160,23 @@ class _Demo:
             mine = next(entry for entry in chat.entries if entry.number == number)
             if mine.state == "failed":
                 raise Ended(f"消息没有送达：守护进程没有应答 200。\n{self._tail()}")
-            status = exit_status([entry.text for entry in chat.entries if entry.is_answer and entry.number > number])
+            answers = [entry.text for entry in chat.entries if entry.is_answer and entry.number > number]
+            status = exit_status(answers)
             if status is not None:
+                self._show_digests(answers)
                 return status
         raise Ended(f"{answer_s:.0f} 秒内没有等到最终回答。\n{self._tail()}")
+
+    def _show_digests(self, answers: Sequence[str]) -> None:
+        """Read back from the destination what the answers say is there; GitHub's simulated runs put nothing there."""
+        pulls = list(dict.fromkeys(found for answer in answers for found in _PULL.findall(answer)))
+        if self._engine != LOCAL or not pulls:
+            return
+        registry = self._registry
+        reader = Reader(registry["registry"], registry["username"], registry["password"])
+        self.say(f"\n从目标仓库 {registry['registry']} 读回的摘要：")
+        for repository, tag in pulls:
+            self.say(f"  {repository}:{tag}  {reader.digest(repository, tag) or '没有'}")
 
     def _print(self, entry: Entry) -> None:
         who = "镜像同步助手" if entry.is_answer else "我"
@@ -172,7 +196,7 @@ class _Demo:
         state.mkdir(mode=0o700)
         settings: Settings = {
             "server": {"listen": "127.0.0.1:0=bot", "admin_listen": "127.0.0.1:0", "state_dir": str(state)}, **told}
-        for section, options in OVERRIDES.items():
+        for section, options in OVERRIDES[self._engine].items():
             settings[section] = {**settings.get(section, {}), **options}
         path = self._room / "wxsync.conf"
         path.touch(mode=0o600)
