@@ -31,8 +31,9 @@ PURE = {
     "jobs.nearby", "jobs.reasons", "jobs.reference", "jobs.replies", "jobs.upload.sizing", "jobs.words",
     "remote.exchange",  # the request and answer that the pure clients speak of
     "commands.shown", "remote.admin",
-    "remote.address", "remote.broken", "remote.download.fault", "remote.github", "remote.head", "remote.qingstor",
-    "remote.registry", "remote.url",
+    "remote.address", "remote.broken", "remote.download.coding", "remote.download.fault", "remote.download.names",
+    "remote.download.rate", "remote.download.redirect", "remote.download.version", "remote.github", "remote.head",
+    "remote.qingstor", "remote.registry", "remote.retryafter", "remote.url",
 }  # a package name stands for all its modules
 IO = ("asyncio.", "fcntl.", "http.client.", "http.server.", "io.", "logging.", "mmap.", "multiprocessing.", "os.",
       "pathlib.", "random.", "secrets.", "select.", "selectors.", "shutil.", "signal.", "socket.", "socketserver.",

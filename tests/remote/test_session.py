@@ -434,8 +434,8 @@ def test_dripping_bytes_break_the_silence_but_not_the_deadline():
 @contextlib.contextmanager
 def ended_within_a_second(stop):
     timer = threading.Timer(0.1, stop.set)
-    timer.start()
     started = time.monotonic()
+    timer.start()
     with pytest.raises(Stopped):
         yield
     timer.join()

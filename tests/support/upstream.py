@@ -28,7 +28,7 @@ class Peer:
     def __init__(self, sock: socket.socket, upstream: ScriptedUpstream) -> None:
         self.sock = sock
         self.buffer = b""
-        self._upstream = upstream
+        self.upstream = upstream
 
     def more(self) -> None:
         data = self.sock.recv(65536)
@@ -69,7 +69,7 @@ class Peer:
         """Read one whole request, and keep it."""
         head = self.head()
         request = Request(head.partition("\r\n")[0], head, self.body(head))
-        self._upstream.seen.append(request)
+        self.upstream.seen.append(request)
         return request
 
     def send(self, data: bytes) -> None:
