@@ -278,7 +278,7 @@ def test_a_stop_ends_it_within_two_seconds_in_each_phase(site, phase):
     reached = threading.Event()
     source = Bytes(content_of(size))
     if phase == "pause":
-        site.server.fail_next(PART, 503, 9)
+        site.server.fail_next(PART, 503, 9, headers=(("Retry-After", "30"),))
         wait = lambda: site.server.wait_seen("PUT", PART)  # noqa: E731
     elif phase == "reading":
         def hang(offset):
