@@ -14,7 +14,7 @@ from io import BufferedIOBase
 MAX_BODY = 64 << 20
 PIECE = 1 << 20
 SLOW_PIECE = 64 << 10
-SMALL = 64 << 10
+SMALL = 1 << 20  # the list of 10,000 parts that completes an upload fits
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Pace:
 class Bodies:
     """The rules of one server; a test may change them at any time.
 
-    keeps: False hashes and drops what is larger than 64 KiB. rate: bytes a second over each connection.
+    keeps: False hashes and drops what is larger than 1 MiB. rate: bytes a second over each connection.
     max_bytes: of one body.
     """
 
