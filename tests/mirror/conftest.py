@@ -65,11 +65,12 @@ class Site:
         self.mirrors = mirrors if mirrors is not None else [("*", f"http://{source}/{{host}}")]
         self.guard = guard or Guard(section="registry")
         self.logins = []
+        self.resolver = SystemResolver(self.clock)
         self.engines = []
         self.steps = []
 
     def transport(self, policy):
-        dialer = Dialer(self.clock, SystemResolver(self.clock), policy=policy)
+        dialer = Dialer(self.clock, self.resolver, policy=policy)
         return HttpTransport(dialer, self.clock, user_agent="test", tls=tls_context())
 
     def engine(self, *, workers=4, deadline_s=60.0, kind=Registries, **options) -> LocalMirror:

@@ -179,4 +179,6 @@ def test_what_is_not_there_is_told_as_such(pair):
     assert results(job) == ["failed", "failed"]
     for each in job.items:
         assert each.reason.startswith("镜像或标签不存在")
+    (near,) = pair.run(item("nginx:1.27-no-such")).items
+    assert "相近的标签：1.27-nosuch" in near.reason
     assert pair.to.content.repositories == {}

@@ -86,6 +86,12 @@ def test_what_is_not_there_has_its_code(source, path, code):
     assert (status, json.loads(body)["errors"][0]["code"]) == (404, code)
 
 
+def test_a_tag_near_the_missing_one_is_offered_and_can_be_had(source):
+    assert source("GET", "/v2/nginx/manifests/1.27-no-such")[0] == 404
+    assert "1.27-nosuch" in json.loads(source("GET", "/v2/nginx/tags/list")[2])["tags"]
+    assert source("GET", "/v2/nginx/manifests/1.27-nosuch")[0] == 200
+
+
 def test_tags_come_in_pages(source):
     source("GET", "/v2/nginx/manifests/zz")
     pages, target = [], "/v2/nginx/tags/list?n=8"

@@ -19,6 +19,8 @@ from wxsync.jobs.mirror.lane import Lane
 from wxsync.jobs.mirror.patience import Patience
 from wxsync.jobs.mirror.stream import Stream
 from wxsync.jobs.mirror.tally import Abandoned, Tally
+from wxsync.jobs.nearby import near
+from wxsync.jobs.replies import absences
 from wxsync.jobs.results import Item
 from wxsync.remote.registry.faults import Kind, RegistryFault
 from wxsync.remote.registry.manifest import Descriptor, Document, Manifest, platform
@@ -62,7 +64,10 @@ class ImageMirror:
         def fetch(which: str) -> Manifest:
             return self._asked(SOURCE, lambda: source.manifest(which, deadline=self._soon()))
 
-        found = fetch(self._image.digest or self._image.tag or "latest")
+        try:
+            found = fetch(self._image.digest or self._image.tag or "latest")
+        except Failure as failure:
+            raise self._with_near_tags(source, failure) from failure
         wanted = {platform(each) for each in self._item.platforms}
         top = tree.choose_top(found, wanted, fetch, lambda config: self._config(lane, config))
         digest = top.document.digest
@@ -78,6 +83,17 @@ class ImageMirror:
             self._write(lane, document, self._tag if document.digest == digest else document.digest)
         self._read_back(lane, digest)
         return Copied(digest, True, whole.size)
+
+    def _with_near_tags(self, source: Repository, failure: Failure) -> Failure:
+        """Return the failure with what tags may have been meant, when the tag is what lacks."""
+        tag = self._image.tag or ""
+        if failure.kind != "not-found" or self._image.digest:
+            return failure
+        try:
+            tags = near(tag, source.tags(deadline=self._soon()))
+        except RemoteFault:
+            return failure
+        return Failure(failure.kind, absences.no_tag(tag, tags)) if tags else failure
 
     def _copy_blob(self, lane: Lane, blob: Descriptor) -> None:
         """Bring one blob to the destination, unless it is there; one thread at a time, whatever images share it."""

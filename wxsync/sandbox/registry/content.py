@@ -45,6 +45,7 @@ class Content:
         self.served: Counter[str] = Counter()
         self.taken_bytes = 0
         self._maker = maker
+        self._missed: dict[str, str] = {}  # the tag of each repository that was asked for last and is not made
 
     def add_image(self, repository: str, tag: str, image: Image) -> str:
         """Put a whole image there; return its digest."""
@@ -62,7 +63,9 @@ class Content:
         known = there is not None and (reference in there.tags or reference in there.manifests)
         if not known and self._maker is not None and ":" not in reference:
             image = self._maker(repository, reference)
-            if image is not None:
+            if image is None:
+                self._missed[repository] = reference
+            else:
                 self.add_image(repository, reference, image)
                 there, known = self.repositories[repository], True
         if there is None and (self._maker is None or "no-such" in repository):
@@ -86,11 +89,12 @@ class Content:
         return self._tag(there, reference, media_type, raw)
 
     def tags(self, repository: str) -> list[str]:
-        """Return the tags of a repository in order; a maker offers some that it could make."""
+        """Return the tags of a repository in order; a maker offers some that it could make, one near a missing one."""
         there = self.repositories.get(repository)
         if there is None and (self._maker is None or "no-such" in repository):
             raise Refusal("NAME_UNKNOWN", detail={"name": repository})
-        return sorted({*(there.tags if there else ()), *(TAGS if self._maker else ())})
+        offered = {*TAGS, self._missed.get(repository, "latest").replace("no-such", "nosuch")} if self._maker else ()
+        return sorted({*(there.tags if there else ()), *offered})
 
     def blob(self, repository: str, digest: str) -> bytes:
         """Return a blob that the repository links."""
