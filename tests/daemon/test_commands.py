@@ -21,7 +21,7 @@ from wxsync.store.files import FileLock
 
 ENTRY = str(ROOT / "wxsyncd.py")
 ENDLESS = Pace(queued=0.02, plan=0.02, image=3600)
-NOBODY = 65534
+NOBODY, SYSTEM_PYTHON = 65534, "/usr/bin/python3"
 PULL = "docker pull registry.cn-hangzhou.aliyuncs.com/wxsync-demo/"
 
 
@@ -30,11 +30,12 @@ class Commands:
 
     def __init__(self, daemon: DaemonProcess) -> None:
         self.daemon = daemon
+        self.python = sys.executable
         self.started: list[subprocess.Popen[str]] = []
 
     def start(self, *arguments: str, stderr: int = subprocess.PIPE) -> subprocess.Popen[str]:
         process = subprocess.Popen(
-            [sys.executable, ENTRY, "--config", str(self.daemon.config), *arguments], text=True,
+            [self.python, ENTRY, "--config", str(self.daemon.config), *arguments], text=True,
             stdout=subprocess.PIPE, stderr=stderr, env=clean_environment(), cwd=self.daemon.config.parent)
         self.started.append(process)
         return process
@@ -300,6 +301,14 @@ class TestDaemon:
         assert made.run("jobs")[0] == 0
 
 
+def test_a_reader_that_has_seen_enough_is_no_fault(commands):
+    process = commands().start("jobs")
+    process.stdout.close()
+    assert process.wait(30) == 0
+    assert process.stderr.read() == ""
+    process.stdout = None
+
+
 class TestAlone:
     def test_a_second_command_is_75_while_the_first_runs(self, sandbox, commands):
         sandbox.github.pace = ENDLESS
@@ -362,6 +371,27 @@ class TestAlone:
             assert set(owners.values()) == {NOBODY}
 
 
+    @pytest.mark.skipif(os.geteuid() != 0 or not Path(SYSTEM_PYTHON).exists(), reason="only root becomes another user")
+    def test_below_a_directory_for_root_only_the_daemon_is_found_and_without_it_told_to_be_started(
+        self, commands, tmp_path
+    ):
+        """systemd's DynamicUser= keeps the state below /var/lib/private, which is 0700 and root's."""
+        closed = tmp_path / "private"
+        closed.mkdir(mode=0o700)
+        state = closed / "state"
+        state.mkdir()
+        os.chown(state, NOBODY, NOBODY)
+        made = commands(server={"state_dir": str(state)})
+        status, _, err = made.run("jobs")
+        assert (status, "systemctl start wxsyncd" in err) == (75, True), err
+        made.daemon.state_dir = state
+        made.daemon.start()
+        for path in state.iterdir():
+            os.chown(path, NOBODY, NOBODY)
+        made.python = SYSTEM_PYTHON  # one whose library nobody can read, as an installed daemon's
+        assert made.run("sync", "nginx:latest")[:2] == (0, f"{PULL}nginx:latest\n")
+
+
 class TestUpload:
     def test_a_link_or_a_file_is_answered_by_its_job(self, commands, tmp_path):
         made = commands()
@@ -384,6 +414,9 @@ class TestUpload:
         status, _, err = made.run("upload", "a.bin")
         assert (status, "太大" in err) == (1, True), err
         assert list((made.daemon.state_dir / "spool").iterdir()) == []
+        (tmp_path / "b.bin").write_bytes(b"x")
+        status, _, err = made.run("upload", "a.bin", "b.bin")
+        assert (status, "a.bin：" in err, "没有开始" in err) == (1, True, True), err
 
     def test_a_directory_and_a_pipe_are_no_files(self, commands, tmp_path):
         made = commands()

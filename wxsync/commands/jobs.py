@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import io
 import json
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -84,14 +86,21 @@ def run(arguments: argparse.Namespace, settings: Settings, clock: Clock, log_to:
     log_to: sends the log where these settings say. Raises Away, ConfigError, MemberError, StoreFault.
     """
     runner = Runner(settings, clock, log_to, is_json=arguments.json)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # an answer may hold what the terminal's encoding has not
     try:
-        return int(arguments.job_command(arguments, runner))
+        status = int(arguments.job_command(arguments, runner))
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever read the list has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return shown.OK
     except Unusable as error:
         print(error, file=sys.stderr)
         return USAGE
     except KeyboardInterrupt:
         print("已离开；已经开始的任务用 wxsyncd jobs 查看", file=sys.stderr)
         return shown.FAILED
+    return status
 
 
 def print_json(value: object) -> None:
@@ -154,8 +163,15 @@ def _upload(arguments: argparse.Namespace, runner: Runner) -> int:
     with runner.office(runs=True) as where:
         runner.interrupts.listen()
         numbers = [where.take(text)] if text else []
-        numbers += [where.take_file(file.name, file) for file in files]
-        return runner.finish(where, numbers, "upload")
+        refused = 0
+        for file in files:
+            try:
+                numbers.append(where.take_file(file.name, file))
+            except MemberError as error:  # the others are uploaded all the same
+                print(f"{file.name}：{error}", file=sys.stderr)
+                refused += 1
+        statuses = [runner.finish(where, numbers, "upload")] if numbers else []
+        return shown.together(statuses + [shown.FAILED] * refused)
 
 
 def _opened(source: str, interrupts: Interrupts) -> HandedIn:

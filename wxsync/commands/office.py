@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from wxsync.clock import Clock
-from wxsync.daemon.alone import Alone, become_owner
+from wxsync.daemon.alone import Alone
 from wxsync.daemon.front import tls_of
 from wxsync.daemon.outbound import USER_AGENT
-from wxsync.daemon.state_dir import Busy
+from wxsync.daemon.state_dir import LISTENERS, Busy, enter
 from wxsync.errors import RemoteFault, WxsyncError
 from wxsync.options.settings import Settings
 from wxsync.remote.admin import Admin
@@ -61,7 +61,7 @@ def office(settings: Settings, clock: Clock, *, runs: bool, log_to: Callable[[Se
     runs: jobs are to be run, not only looked at. log_to: called when they are this process's own.
     Raises Away, ConfigError, StoreFault.
     """
-    become_owner(Path(settings.server.state_dir))
+    enter(Path(settings.server.state_dir))
     alone = Alone(settings, clock)
     try:
         alone.take()
@@ -84,7 +84,7 @@ class Running:
     """The daemon that holds the state directory, also after a restart. Used by one thread."""
 
     def __init__(self, settings: Settings, clock: Clock, holder: Busy) -> None:
-        self._file = Path(settings.server.state_dir) / "listeners.json"
+        self._file = Path(LISTENERS)  # in the directory that was entered
         self._token = settings.server.admin_token
         self._file_s = settings.upload.deadline
         self._clock = clock

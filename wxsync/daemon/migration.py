@@ -12,7 +12,7 @@ from wxsync.config.given import Findings
 from wxsync.config.load import settle
 from wxsync.config.migrate import Imported, imported
 from wxsync.config.sources import Surroundings, read_env_files, read_text
-from wxsync.daemon.state_dir import StateDir
+from wxsync.daemon.state_dir import StateDir, enter
 from wxsync.errors import WxsyncError
 from wxsync.jobs import imagelist
 from wxsync.jobs.imagelist import BadLine
@@ -76,7 +76,7 @@ def take_list(old: Path, state_dir: Path) -> TakenList:
     """
     text, bad_lines, images = _converted(_old_text(old))
     path = state_dir / LIST_NAME
-    _enter(state_dir)
+    enter(state_dir)
     state, day_list = StateDir(Path()), DayList(Path(LIST_NAME))
     state.take()
     try:
@@ -95,21 +95,6 @@ def _old_text(old: Path) -> str:
     if text is None:
         raise findings.problems[0]
     return text
-
-
-def _enter(state_dir: Path) -> None:
-    """Make the directory when it is not there, work in it from here on, as its owner."""
-    os.umask(0o077)
-    try:
-        state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        os.chdir(state_dir)  # while still root: with DynamicUser a directory above lets no one else through
-        owner = Path().stat()
-        if os.geteuid() == 0 and owner.st_uid != 0:
-            os.setgroups([])
-            os.setgid(owner.st_gid)
-            os.setuid(owner.st_uid)
-    except OSError as error:
-        raise WxsyncError(f"不能使用状态目录：{error.strerror}", where=str(state_dir), mend="检查目录和权限") from error
 
 
 def _converted(old_text: str) -> tuple[str, tuple[BadLine, ...], int]:

@@ -12,6 +12,8 @@ from pathlib import Path
 from wxsync.errors import ConfigError, WxsyncError
 from wxsync.store.files import FileLock, write_whole
 
+LISTENERS = "listeners.json"
+
 
 class Busy(WxsyncError):
     """Something that this daemon needs is held by another process."""
@@ -23,7 +25,7 @@ class StateDir:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._lock = FileLock(path / "wxsyncd.lock")
-        self._listeners = path / "listeners.json"
+        self._listeners = path / LISTENERS
 
     def take(self) -> None:
         """Make it when it is not there, and hold it until the process ends. Raises ConfigError and Busy."""
@@ -56,3 +58,21 @@ class StateDir:
     def _forget_listeners(self) -> None:
         with suppress(OSError):
             self._listeners.unlink()
+
+
+def enter(state_dir: Path) -> None:
+    """Make the directory when it is not there, work in it from here on, as its owner. Raises WxsyncError.
+
+    What root wrote there, the daemon that runs as another user could not read; nor may a link there lead root astray.
+    """
+    os.umask(0o077)  # the state holds members' messages
+    try:
+        state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.chdir(state_dir)  # while still root: with DynamicUser a directory above lets no one else through
+        owner = Path().stat()
+        if os.geteuid() == 0 and owner.st_uid != 0:
+            os.setgroups([])
+            os.setgid(owner.st_gid)
+            os.setuid(owner.st_uid)
+    except OSError as error:
+        raise WxsyncError(f"不能使用状态目录：{error.strerror}", where=str(state_dir), mend="检查目录和权限") from error
