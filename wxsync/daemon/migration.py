@@ -39,7 +39,6 @@ def write_new(path: Path, text: str) -> None:
         raise WxsyncError(f"不能写：{error.strerror}", where=str(path), mend="检查目录和权限") from error
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            os.fchmod(descriptor, 0o600)  # whatever the umask
             file.write(text)
             file.flush()
             os.fsync(descriptor)
