@@ -106,10 +106,10 @@ def test_a_source_that_hangs_costs_five_seconds_while_the_bot_answers_and_is_wel
     sandbox.wecom.send_text(MEMBER, "nginx:latest")
     source.server.wait_seen("HEAD", "/v2/")
     assert ask(sandbox, "帮助", member="lisi").startswith("ℹ️")
-    assert time.monotonic() - began < 4.5
+    assert sandbox.wecom.answers(MEMBER) == []
     assert daemon.get("/health")[0] == 200
     assert sandbox.wecom.wait_for(MEMBER, is_final, within_s=20).text.startswith("✅")
-    assert 4.5 < time.monotonic() - began < 12
+    assert 4.5 < time.monotonic() - began < 15
 
 
 @pytest.mark.parametrize("moment", ["while the source hangs", "after the source has answered"])

@@ -138,3 +138,14 @@ def test_a_hundred_long_lines_never_lose_an_absent_image(bench):
     text = "\n".join(bench.texts())
     assert text.count("❌ no-such/") == 10
     assert "…其余" in text
+
+
+def test_a_restart_keeps_what_was_absent(bench, github):
+    number = bench.ask("nginx:lates, redis:7.0")
+    bench.run_to("announced")
+    bench.slot.give_back(number)
+    bench.restart()
+    assert "1. nginx:lates：源仓库没有标签 lates" in bench.run()
+    _, block = block_of(github)
+    assert [line.source for line in block.lines] == ["redis:7.0"]
+    assert [text[0] for text in bench.texts()] == ["🔄", "❌"]

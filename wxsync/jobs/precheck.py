@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from wxsync.clock import Clock
-from wxsync.errors import RemoteFault, WxsyncError
+from wxsync.errors import RemoteFault
 from wxsync.jobs.command import ImageRequest
 from wxsync.jobs.mirror.lane import Lane, Registries
 from wxsync.jobs.nearby import near
@@ -150,8 +150,8 @@ def _absence(repository: Repository, image: ImageRequest, code: str, deadline: f
     yield absences.no_digest() if image.reference.digest else absences.no_tag(tag, ())
     try:
         tags = repository.tags(deadline=deadline)
-    except WxsyncError as fault:
-        if isinstance(fault, RegistryFault) and fault.status == 404 and fault.code in NOT_THERE:
+    except RegistryFault as fault:
+        if fault.status == 404 and fault.code in NOT_THERE:
             yield absences.no_repository()  # docker-registry says "manifest unknown" of any repository
         return
     if not image.reference.digest:

@@ -81,6 +81,8 @@ def fault_of(head: Head, body: bytes, *, method: str, where: str) -> RegistryFau
     status = head.status
     code, words = _error_in(body)
     kind = _kind(status, code, words.lower(), body[: 4 << 10].lower())
+    if status == 416 and method == "GET":
+        kind = Kind.BAD_ANSWER  # a blob that ends before it should
     temporary = kind in {Kind.NETWORK, Kind.RATE_LIMITED}
     said = f": {code} {words}".rstrip() if code or words else ""
     return RegistryFault(

@@ -6,12 +6,12 @@ Sources: OCI image specification v1.1 (manifest.md, image-index.md, descriptor.m
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from dataclasses import dataclass
 from typing import Any, Union
 
 from wxsync.remote.registry.faults import Kind, RegistryFault, bad_answer
+from wxsync.remote.registry.strictjson import read_json
 
 MAX_BYTES = 4 << 20
 MAX_ENTRIES = 4096
@@ -29,7 +29,7 @@ ATTESTATION = "vnd.docker.reference.type"
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}", re.ASCII)
 _MEDIA_TYPE = re.compile(r"[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}/[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}", re.ASCII)
-_NUMBER_DIGITS = 18
+_PLATFORM_PART = re.compile(r"[A-Za-z0-9._-]{0,64}", re.ASCII)  # it is shown to members
 
 
 @dataclass(frozen=True)
@@ -163,37 +163,10 @@ def _type_of(data: dict[str, Any], content_type: str, where: str) -> str:
 
 
 def _object(content: bytes, where: str) -> dict[str, Any]:
-    """Return the JSON object; no key twice, no number without bound, UTF-8 only."""
-    try:
-        data = json.loads(
-            content.decode("utf-8"),
-            object_pairs_hook=_unique,
-            parse_int=_whole,
-            parse_constant=_no_constant,
-        )
-    except (ValueError, RecursionError) as error:
-        raise bad_answer("no sound JSON", where) from error
+    data = read_json(content, where)
     if not isinstance(data, dict):
         raise bad_answer("no JSON object", where)
     return data
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError
-    return found
-
-
-def _whole(text: str) -> int:
-    """Read a number of bounded length: Python 3.9 takes minutes for one of four million digits."""
-    if len(text) > _NUMBER_DIGITS:
-        raise ValueError
-    return int(text)
-
-
-def _no_constant(text: str) -> float:
-    raise ValueError(text)
 
 
 def _objects(data: dict[str, Any], key: str, where: str) -> list[dict[str, Any]]:
@@ -225,7 +198,7 @@ def _entry(data: dict[str, Any], where: str) -> Entry:
 
 def _platform(data: dict[str, Any], where: str) -> Platform:
     parts = [data.get(key) or "" for key in ("os", "architecture", "variant")]
-    if not all(isinstance(part, str) and len(part) <= 64 and part.isprintable() for part in parts):
+    if not all(isinstance(part, str) and _PLATFORM_PART.fullmatch(part) for part in parts):
         raise bad_answer("a platform that cannot be read", where)
     return _normal(*parts)
 

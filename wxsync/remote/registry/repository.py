@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,10 +12,11 @@ from wxsync.remote.registry import manifest
 from wxsync.remote.registry.calls import Calls
 from wxsync.remote.registry.faults import Kind, RegistryFault, bad_answer
 from wxsync.remote.registry.manifest import Document
+from wxsync.remote.registry.strictjson import read_json
 
 PULL, PUSH = "pull", "pull,push"
 MAX_TAG_PAGES, MAX_TAGS, TAGS_A_PAGE = 10, 20_000, 1000
-MAX_TAG_BYTES = 4 << 20
+MAX_TAG_BYTES = 1 << 20
 
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}", re.ASCII)
 _RANGE = re.compile(r"bytes ([0-9]{1,18})-[0-9]{1,18}/(?:[0-9]{1,18}|\*)", re.ASCII)
@@ -181,10 +181,7 @@ def _mismatch(wanted: str, found: str, where: str) -> RegistryFault:
 
 
 def _tags_in(body: bytes, where: str) -> list[str]:
-    try:
-        data = json.loads(body)
-    except (ValueError, RecursionError):
-        data = None
+    data = read_json(body, where)
     listed = data.get("tags") if isinstance(data, dict) else 0
     if listed is None:  # docker-registry's word for a repository whose tags are all deleted
         return []
