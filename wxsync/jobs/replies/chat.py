@@ -27,6 +27,9 @@ STATE_WORDS = {
     "running": "工作流运行中",
     "copying": "正在复制镜像",
     "concluded": "正在汇总结果",
+    "fetching": "正在下载",
+    "uploading": "正在上传",
+    "stored": "文件已存好",
     "ended": "已结束",
 }
 KIND_WORDS = {"sync": "镜像同步", "upload": "文件上传"}
