@@ -20,7 +20,7 @@ from tests.support.origin import Origin, answer, cut, endless, redirect, rest, s
 from tests.support.records import recorded
 from tests.support.table_resolver import TableResolver
 from wxsync.clock import SystemClock
-from wxsync.errors import Bug
+from wxsync.errors import Bug, RemoteFault
 from wxsync.remote.address import Guard, Verdict
 from wxsync.remote.dialer import Dialer, Policy
 from wxsync.remote.download.download import Downloads
@@ -368,6 +368,21 @@ def test_codings_are_taken_off(coding, body):
         assert drained(download, 1000) == DATA
 
 
+def test_what_a_small_input_means_comes_out_whole_and_padding_behind_it_is_dropped():
+    body = gzip.compress(bytes(100_000)) + bytes(200_000)
+    with Origin({"/f": [answer(200, body, "Content-Encoding: gzip")]}) as origin:
+        assert drained(downloads().open(link(origin), threading.Event()), 7) == bytes(100_000)
+    stored = zlib.compress(b"", 0)
+    with Origin({"/f": [answer(200, stored, "Content-Encoding: deflate")]}) as origin:
+        assert fetched(origin) == b""
+
+
+def test_coded_bytes_that_mean_nothing_end_at_the_bound_too():
+    head = answer(200, b"", "Content-Encoding: gzip", length=None)
+    with Origin({"/f": [endless(head, gzip.compress(b"") * 3000)]}) as origin:
+        assert fault_of(origin, max_bytes=1000).kind is Kind.TOO_LARGE
+
+
 def test_codings_are_taken_off_byte_by_byte_and_a_file_of_nothing_stays_so():
     def drip(body):
         pieces = b"".join(b"1\r\n%b\r\n" % body[at:at + 1] for at in range(len(body))) + b"0\r\n\r\n"
@@ -464,3 +479,42 @@ def test_stop_ends_each_phase_within_two_seconds(phase):
             drained(downloads(SystemClock()).open(url, stop))
         assert 0.2 <= time.monotonic() - started < 2.2
         timer.join()
+
+
+def test_a_try_that_failed_after_a_long_wait_is_not_repeated():
+    clock = FakeClock()
+
+    class Tired:
+        def dial(self, host, port, deadline, *, stop=None):
+            clock.advance(11)
+            raise RemoteFault("cannot connect", temporary=True)
+
+    transport = HttpTransport(Tired(), clock, user_agent="x", tls=tls_context())
+    whole = Downloads(transport.session, clock, max_bytes=9, min_rate=1, deadline_s=99)
+    with pytest.raises(DownloadFault) as caught:
+        whole.open("http://a.test/", threading.Event())
+    assert (caught.value.kind, clock.monotonic()) == (Kind.UNREACHABLE, 11)
+
+
+def test_raw_bytes_of_another_charset_in_a_location_are_kept():
+    with Origin({"/f": [answer(302, b"", "Location: /\xb1\xa8")], "/%B1%A8": [answer(200, b"ok")]}) as origin:
+        download = downloads().open(link(origin), threading.Event())
+        assert (download.name, drained(download)) == ("报", b"ok")
+
+
+def test_a_silence_in_the_body_without_a_sure_version_is_slow():
+    class Impatient:
+        def __init__(self, session):
+            self._session = session
+            self.close = session.close
+
+        def open(self, request, *, deadline):
+            return self._session.open(request, deadline=deadline, silence_s=0.2)
+
+    clock = QuickClock()
+    dialer = Dialer(clock, TableResolver(NAMES), policy=Policy(guard=ALLOWED))
+    transport = HttpTransport(dialer, clock, user_agent="x", tls=tls_context())
+    whole = Downloads(lambda stop: Impatient(transport.session(stop)), clock, max_bytes=99, min_rate=7, deadline_s=9)
+    with Origin({"/f": [silent(answer(200, b"abc", length=10))]}) as origin, pytest.raises(DownloadFault) as caught:
+        drained(whole.open(link(origin), threading.Event()))
+    assert (caught.value.kind, caught.value.limit) == (Kind.SLOW, 7)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import random
 import socket
 import ssl
 import threading
@@ -22,7 +23,7 @@ from wxsync.remote.dialer import Dialer
 from wxsync.remote.exchange import Request
 from wxsync.remote.http import HttpTransport, tls_context
 from wxsync.remote.resolver import SystemResolver
-from wxsync.remote.stop import Stopped
+from wxsync.remote.stop import SLICE_S, Stopped
 
 CERTS = Path(__file__).parents[1] / "data" / "tls"
 CLOCK = SystemClock()
@@ -523,3 +524,50 @@ def test_a_body_goes_straight_into_the_callers_buffer():
             sizes.append(count)
     assert sum(sizes) == size
     assert max(sizes) > 64 << 10
+
+
+@pytest.mark.parametrize("head", [
+    b"", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1;"
+], ids=["head", "chunk"])
+def test_a_head_or_a_chunk_line_that_drips_counts_as_silence(head):
+    over = threading.Event()
+
+    def serve(peer):
+        peer.request()
+        peer.send(head)
+        while not over.wait(0.05):
+            peer.send(b"H")
+
+    with ScriptedUpstream(serve) as server, pytest.raises(BrokenExchange, match=r"silent for 0\.4 s"):
+        started = time.monotonic()
+        try:
+            whole(opened(session(), server, silence_s=0.4))
+        finally:
+            over.set()
+            assert time.monotonic() - started < 3
+
+
+def test_a_peer_that_reads_slowly_gets_every_byte_in_order(tls):
+    """The wait for room to send is cut into slices; TLS wants the very same bytes again after each."""
+    body = random.Random(2).randbytes(24 << 20)
+
+    def serve(peer):
+        head = peer.head()
+        for _ in range(2):
+            threading.Event().wait(1.2 * SLICE_S)
+            peer.more()
+        assert peer.body(head) == body
+        peer.send(OK)
+
+    with ScriptedUpstream(serve, tls=tls) as server, contextlib.closing(session()) as carrier:
+        assert whole(opened(carrier, server, "PUT", body)) == b"ok"
+
+
+def test_a_peer_that_resets_a_large_body_without_a_word_is_a_broken_connection():
+    def serve(peer):
+        peer.head()
+        peer.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+
+    with ScriptedUpstream(serve) as server, pytest.raises(BrokenExchange) as caught:
+        opened(session(), server, "PUT", bytes(64 << 20))
+    assert caught.value.cause is Break.ENDED

@@ -113,7 +113,8 @@ class ChunkedBody:
     def readinto(self, buffer: memoryview) -> int:
         """Fill the buffer with what comes next; 0 at the sound end."""
         if not self._left:
-            self._next_chunk()
+            with self._wire.as_one_wait():
+                self._next_chunk()
             if self.is_over:
                 return 0
         count = self._wire.readinto(buffer[: self._left])

@@ -229,14 +229,19 @@ def _final_head(wire: Wire) -> Head:
 
 def _head(wire: Wire) -> Head:
     try:
-        status = parse_status_line(wire.line())
-        if status.code == 101:
-            raise wire.unsound("protocol switched unasked")
-        lines: list[bytes] = []
-        while line := wire.line():
-            if len(lines) == MAX_FIELD_LINES:
-                raise wire.unsound("too many header lines")
-            lines.append(line)
-        return parse_head(status, lines)
+        with wire.as_one_wait():
+            return _read_head(wire)
     except Refusal as refusal:
         raise wire.unsound(refusal.what) from refusal
+
+
+def _read_head(wire: Wire) -> Head:
+    status = parse_status_line(wire.line())
+    if status.code == 101:
+        raise wire.unsound("protocol switched unasked")
+    lines: list[bytes] = []
+    while line := wire.line():
+        if len(lines) == MAX_FIELD_LINES:
+            raise wire.unsound("too many header lines")
+        lines.append(line)
+    return parse_head(status, lines)

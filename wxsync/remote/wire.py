@@ -6,6 +6,8 @@ import select
 import socket
 import ssl
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Callable, TypeVar
 
 from wxsync.clock import Clock
@@ -34,6 +36,8 @@ class Wire:
         self._sock = sock
         self._clock = clock
         self._stop = stop
+        self._where, self._deadline, self._silence_s = "", 0.0, 0.0
+        self._one_wait_since: float | None = None
         self._send_bytes = PLAIN_SEND_BYTES
         self._armed: float | None = None
         self._ahead = b""  # bytes that came with a line and were not asked for yet
@@ -45,6 +49,18 @@ class Wire:
         """Set the bounds of the next exchange; where it goes to, for its faults."""
         self._where, self._deadline, self._silence_s, self.allowance = where, deadline, silence_s, allowance
         self.received = 0
+
+    @contextmanager
+    def as_one_wait(self) -> Iterator[None]:
+        """Let the silence be counted over all that is read within: what is read there counts as nothing yet.
+
+        Else a peer that drips its head or its chunk lines would hold the reader until the deadline.
+        """
+        self._one_wait_since = self._clock.monotonic()
+        try:
+            yield
+        finally:
+            self._one_wait_since = None
 
     def start_tls(self, context: ssl.SSLContext, host: str) -> None:
         """Put TLS on top and check the peer's certificate against the host.
@@ -146,7 +162,8 @@ class Wire:
         self, call: Callable[[_Given], _Made], argument: _Given, *, unless_input: bool = False
     ) -> _Made | None:
         """Return what the call on the socket gives, asked in slices; None when input came first."""
-        started = now = self._clock.monotonic()
+        now = self._clock.monotonic()
+        started = now if self._one_wait_since is None else self._one_wait_since
         while True:
             check(self._stop, self._where)
             if now >= self._deadline:
