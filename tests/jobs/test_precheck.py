@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 import time
 
@@ -171,8 +172,19 @@ class TestNoAnswer:
         assert 0.4 < time.monotonic() - began < 2.0
         assert list(found) == ["nginx:lates"]
 
-    def test_an_inner_host_is_not_asked_and_stops_nothing(self):
-        assert told(precheck(), "0x7f.1/a:1") == {}
+    def test_inner_hosts_are_never_connected_to_and_stop_nothing(self):
+        """Every spelling of this machine that the grammar of references lets pass, and other inner places."""
+        inner = socket.create_server(("0.0.0.0", 0))
+        inner.setblocking(False)
+        port = inner.getsockname()[1]
+        here = ("127.0.0.1", "localhost", "LOCALHOST", "127.1", "127.0.1", "0x7f.1", "0x7f000001", "2130706433",
+                "0177.0.0.1", "017700000001", "127.000.000.001", "0.0.0.0", "0", "a.localhost", "127.0.0.2")
+        hosts = [f"{host}:{port}" for host in here]
+        hosts += ["169.254.169.254", "10.0.0.1", "192.168.1.1:5000", "172.16.0.1", "100.64.0.1", "192.0.2.1"]
+        with inner:
+            assert told(precheck(), "\n".join(f"{host}/team/app:1" for host in hosts)) == {}
+            with pytest.raises(BlockingIOError):
+                inner.accept()
 
     def test_a_thread_that_breaks_is_no_answer(self):
         class Broken(RecordingSession):
