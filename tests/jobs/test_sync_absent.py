@@ -105,13 +105,14 @@ def test_an_absent_image_takes_no_name_from_others(bench, github):
 
 
 def test_nobody_else_is_kept_from_a_name_while_the_job_runs(bench, github):
-    bench.ask("nginx:lates, redis:7.0")
+    bench.ask("nginx:lates -> web:v3, mysql:lates, redis:7.0")
     bench.run_to("committed")
     bench.slot.give_back(1)
-    bench.ask("quay.io/other/nginx:1.27")
+    bench.ask("quay.io/other/mysql:1.27, quay.io/other/app:1 -> web:v3")
     for _ in range(3):
         bench.worker.turn()
-    assert any("quay.io/other/nginx:1.27 → r.io/ns/nginx:1.27" in text for text in bench.texts())
+    text = bench.texts()[1]
+    assert "1. quay.io/other/mysql:1.27 → r.io/ns/mysql:1.27\n2. quay.io/other/app:1 → r.io/ns/web:v3" in text
 
 
 def test_a_destination_that_the_member_named_survives_to_the_retry(bench, source):
