@@ -67,8 +67,10 @@ bench: $(VENV)/tools
 	$(BIN)/python -m tests.bench.relay.throughput
 	$(BIN)/python -m tests.bench.relay.endurance
 	$(BIN)/python -m tests.bench.upload.speed
+	$(BIN)/python -m tests.bench.mirror.speed
 
 # Half of what relay and upload promise, in a minute or so: a floor that holds on a busy machine too.
 bench-floor: $(VENV)/tools
 	$(BIN)/python -m tests.bench.relay.throughput --seconds 2 --rounds 3 --floor
 	$(BIN)/python -m tests.bench.upload.speed --floor
+	$(BIN)/python -m tests.bench.mirror.speed --floor

@@ -226,20 +226,31 @@ class TestCrew:
         assert all(lane.is_closed for lane in lanes)
 
     def test_helpers_take_blobs_of_whatever_image(self):
-        blobs = [Descriptor("t", f"d{n}", n) for n in range(40)]
+        blobs = [Descriptor("t", str(n), 1 << 20) for n in range(40)]
         copied, threads = [], set()
         gate = threading.Barrier(4)  # one worker and three helpers: all must be there at once
 
         def copy(lane, blob):
-            if blob.size < 4:
+            if int(blob.digest) < 4:
                 gate.wait(10)
-            copied.append(blob.size)
+            copied.append(int(blob.digest))
             threads.add(threading.current_thread().name)
 
         crew, _ = self.crew(lambda crew, lane, _: crew.copy_all(lane, blobs, copy), places=1)
         crew.join(10)
         assert sorted(copied) == list(range(40))
         assert len(threads) == 4
+
+    def test_nobody_is_called_for_what_is_small(self):
+        threads = set()
+
+        def copy(lane, blob):
+            threads.add(threading.current_thread().name)
+
+        blobs = [Descriptor("t", "d", 1000)] * 50
+        crew, _ = self.crew(lambda crew, lane, _: crew.copy_all(lane, blobs, copy), places=1)
+        crew.join(10)
+        assert threads == {"mirror-0"}
 
     def test_the_first_fault_ends_the_batch_and_only_it(self):
         seen = []

@@ -16,6 +16,7 @@ MAX_HOST_CHARS = 253  # RFC 1035 2.3.4, without the final dot
 
 _PORTS = {"http": 80, "https": 443}
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://([^/?#]*)([^#]*)(#.*)?", re.ASCII)
+_PLAIN = re.compile(r"[!-\[\]-~]*", re.ASCII)  # visible ASCII without the backslash: nearly every URL, and fast to see
 _PORT = re.compile(r"[0-9]{1,5}", re.ASCII)
 _NAME = re.compile(r"[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*", re.ASCII)
 _NUMERIC_END = re.compile(r"(?:.*\.)?(?:[0-9]+|0x[0-9a-f]*)", re.ASCII)
@@ -60,7 +61,7 @@ def parse_url(text: str) -> Url:
     """
     if len(text) > MAX_URL_CHARS:
         raise AddressRefused(Verdict.BAD_URL)
-    if any(each == "\\" or each.isspace() or unicodedata.category(each) in ("Cc", "Cs") for each in text):
+    if not _PLAIN.fullmatch(text) and any(map(_is_unfit, text)):
         raise AddressRefused(Verdict.BAD_CHARACTER)
     match = _URL.fullmatch(text)
     if match is None:
@@ -83,7 +84,7 @@ def parse_host(text: str) -> str:
     """
     if text.startswith("[") and text.endswith("]"):
         return _parse_ipv6(text[1:-1])
-    if not text or len(text) > MAX_HOST_CHARS + 1 or any(_is_invisible(each) for each in text):
+    if not text or len(text) > MAX_HOST_CHARS + 1 or _has_invisible(text):
         raise AddressRefused(Verdict.BAD_HOST)
     host = _idna(text)
     name = host[:-1] if host.endswith(".") else host
@@ -126,9 +127,17 @@ def _refuse_zone() -> str:
     raise AddressRefused(Verdict.ZONE)
 
 
+def _is_unfit(character: str) -> bool:
+    return character == "\\" or character.isspace() or unicodedata.category(character) in ("Cc", "Cs")
+
+
+def _has_invisible(text: str) -> bool:
+    return "%" in text or (not text.isascii() and any(map(_is_invisible, text)))
+
+
 def _is_invisible(character: str) -> bool:
     """Tell of characters that IDNA would drop or that nobody sees: the name shown and the name used would differ."""
-    return character == "%" or unicodedata.category(character) == "Cf" or stringprep.in_table_b1(character)
+    return unicodedata.category(character) == "Cf" or stringprep.in_table_b1(character)
 
 
 def _idna(text: str) -> str:

@@ -14,6 +14,7 @@ from wxsync.remote.stop import Stopped
 
 LOG = logger("jobs.mirror.crew")
 HELPERS = 3
+HELP_FROM_BYTES = 1 << 20
 WAIT_S = 0.2
 
 
@@ -35,6 +36,11 @@ class Batch(Generic[LaneT]):
         self.copy = copy
         self.running = 0
         self.fault: BaseException | None = None
+
+    @property
+    def wants_help(self) -> bool:
+        """Tell whether so much waits that another thread is worth its connections."""
+        return sum(blob.size for blob in self.waiting) >= HELP_FROM_BYTES
 
 
 class Crew(Generic[LaneT]):
@@ -122,10 +128,10 @@ class Crew(Generic[LaneT]):
     def _help(self, lane: LaneT) -> None:
         while True:
             with self._changed:
-                batch = next((each for each in self._batches if each.waiting), None)
+                batch = next((each for each in self._batches if each.wants_help), None)
                 while batch is None and self._busy and not self._stop.is_set():
                     self._changed.wait(WAIT_S)
-                    batch = next((each for each in self._batches if each.waiting), None)
+                    batch = next((each for each in self._batches if each.wants_help), None)
             if batch is None or self._stop.is_set():
                 return
             self._take_and_copy(batch, lane)
