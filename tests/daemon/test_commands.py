@@ -17,6 +17,7 @@ import pytest
 from tests.daemon.conftest import ask
 from tests.support.daemon import ROOT, DaemonProcess, clean_environment, wait_for
 from wxsync.sandbox.github.runs import Pace
+from wxsync.sandbox.stand_ins import LOCAL
 from wxsync.store.files import FileLock
 
 ENTRY = str(ROOT / "wxsyncd.py")
@@ -147,6 +148,29 @@ class TestSync:
         assert (process.returncode, out) == (0, f"{PULL}nginx:latest\n")
         assert "\x1b[1A\x1b[J#1 镜像同步：工作流运行中" in shown
         assert shown.endswith("\x1b[J")
+
+
+@pytest.mark.parametrize("has_daemon", [True, False])
+def test_the_local_engine_is_asked_and_cancelled_the_same_way(sandbox, tmp_path, has_daemon):
+    settings = without_bot(sandbox.settings(LOCAL))
+    settings["server"] = {"listen": "127.0.0.1:0"}
+    made = Commands(DaemonProcess(tmp_path, settings))
+    if has_daemon:
+        made.daemon.start()
+    try:
+        status, out, err = made.run("sync", "nginx:latest", "redis:no-such")
+        assert (status, out) == (3, f"docker pull {sandbox.destination.address}/wxsync-demo/nginx:latest\n"), err
+        assert "redis:no-such：" in err
+        sandbox.source.server.fail_next("/", "hang", times=100)
+        process = made.start("sync", "mysql:8.0")
+        wait_for(lambda: "正在复制镜像" in process.stderr.readline(), "the copying")
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=30)
+        assert (process.returncode, out) == (1, "")
+        assert "任务 #2 已取消" in err
+    finally:
+        sandbox.source.server.faults.clear()
+        made.daemon.stop()
 
 
 class TestJobs:

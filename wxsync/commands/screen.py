@@ -16,10 +16,9 @@ RATE_AFTER_S = 1.0
 class Screen:
     """Used by one thread; call `clear` before anything else is printed."""
 
-    def __init__(self, out: TextIO, clock: Clock, *, is_quiet: bool = False) -> None:
+    def __init__(self, out: TextIO, clock: Clock) -> None:
         self._out = out
         self._clock = clock
-        self._is_quiet = is_quiet
         self.is_terminal = out.isatty()
         self._drawn = 0
         self._told: dict[int, str] = {}
@@ -27,8 +26,6 @@ class Screen:
 
     def show(self, jobs: Sequence[Told]) -> None:
         """Tell how far these open jobs are."""
-        if self._is_quiet:
-            return
         if self.is_terminal:
             columns = shutil.get_terminal_size().columns - 1
             self.clear()
