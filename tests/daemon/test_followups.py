@@ -71,7 +71,7 @@ class TestCancel:
         sandbox.wecom.wait_for(MEMBER, lambda entry: entry.text.startswith("📥"))
         answer = ask(sandbox, "取消")
         assert answer.startswith("ℹ️ 正在取消任务 #2（zhangsan）\n")
-        assert "另有 1 个同步还在进行" in answer
+        assert "另有 1 个任务还在进行" in answer
         wait_for(lambda: len(final_answers(sandbox, MEMBER)) == 2, "the waiting one's own answer")
         assert final_answers(sandbox, MEMBER)[1] == "⚠️ 已取消\n还没有开始，没有同步任何镜像。\n#2"
         sandbox.github.finish(run_id)

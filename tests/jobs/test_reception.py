@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from dataclasses import replace
 from datetime import datetime, timezone
 
 import pytest
@@ -11,29 +13,34 @@ from wxsync.jobs import events
 from wxsync.jobs.job import Job, advance, from_record, to_record
 from wxsync.jobs.ledger import Ledger
 from wxsync.jobs.reception import Reception
+from wxsync.jobs.results import File
 from wxsync.jobs.slot import Slot
+from wxsync.jobs.upload.threads import UploadThreads
 from wxsync.store.database import Database, StoreFault
 from wxsync.store.files import FileLock
 from wxsync.store.store import Store
 
+LINK = "https://example.com/a.pdf?token=secret"
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone.utc)
 
 
 class Desk:
     """A reception with its store and slot, and what it handed over."""
 
-    def __init__(self, directory, *, store_type: type[Store] = Store, **options) -> None:
+    def __init__(self, directory, *, store_type: type[Store] = Store, run=lambda job, stop: None, **options) -> None:
         self.clock = FakeClock(NOW)
         self.database = Database(directory / "s")
         self.store = store_type(self.database)
         self.slot = Slot(FileLock(directory / "lock"))
         self.handed_over: list[Job] = []
         self.hurried: list[int] = []
+        self.uploads = UploadThreads(self.clock, run, workers=1, busy_s=1)  # as long as it is not started they wait
         self.reception = Reception(
             store=self.store, ledger=Ledger(self.store, self.clock, lambda: None), clock=self.clock, slot=self.slot,
-            hand_over=self.handed_over.append, hurry=self.hurried.append, own_prefix="r.io/ns/",
-            **{"missing": {"mirror": (), "upload": ()}, "allow_users": (), "admin_users": (), "max_queue": 0,
-               **options})
+            hand_over=self.handed_over.append, hurry=self.hurried.append, uploads=self.uploads,
+            own_prefix="r.io/ns/",
+            **{"missing": {"mirror": (), "upload": ()}, "allow_users": (), "admin_users": (), "is_queueing": False,
+               "max_queue": 20, **options})
 
     def receive(self, text: str, kind: str = "sync") -> int:
         return self.store.add(to_record(Job(0, kind, "zhangsan", text, NOW)))
@@ -92,10 +99,86 @@ def test_a_sync_beside_another_processs_is_told_to_wait(desk, tmp_path):
     other.release()
 
 
-def test_what_is_not_there_yet_is_said(desk):
+def test_an_upload_is_handed_over_once_though_the_reception_looks_again(desk):
     here = desk()
-    here.receive("https://example.com/a.pdf", "upload")
-    assert here.answer().startswith("⚠️ 没有开始\n收到链接")
+    number = here.receive(LINK, "upload")
+    here.reception.turn()
+    here.reception.turn()
+    assert here.uploads.has(number)
+    assert here.uploads.cancel(number) is False
+    assert not here.uploads.has(number)
+
+
+def test_an_upload_without_its_settings_names_them(desk):
+    here = desk(missing={"mirror": (), "upload": ("qingstor.access_key_id",)})
+    here.receive(LINK, "upload")
+    assert here.answer().startswith("⚠️ 没有开始\n文件上传没有启用，请联系管理员补上配置：qingstor.access_key_id。")
+
+
+def test_an_upload_behind_others_is_told_so_once_and_one_too_many_is_refused(desk):
+    occupied, released = threading.Event(), threading.Event()
+
+    def occupy(job, stop):
+        occupied.set()
+        released.wait(10)
+
+    here = desk(run=occupy, max_queue=2)
+    here.uploads.start()
+    here.receive(LINK, "upload")
+    here.reception.turn()
+    assert occupied.wait(10)
+    for _ in range(3):
+        here.receive(LINK, "upload")
+    here.reception.turn()
+    here.reception.turn()
+    released.set()
+    assert here.uploads.stop(10)
+    assert [text.text.splitlines()[0] for text in here.store.outbox()] == [
+        "📥 已加入队列，前面还有 1 个任务", "📥 已加入队列，前面还有 2 个任务", "⚠️ 已有任务正在处理中"]
+
+
+def test_cancelling_an_upload_that_waits_ends_it(desk):
+    here = desk()
+    number = here.receive(LINK, "upload")
+    here.reception.turn()
+    here.receive("取消", "cancel")
+    here.reception.turn()
+    assert [text.text.splitlines()[0] for text in here.store.outbox()] == [
+        f"ℹ️ 正在取消任务 #{number}（zhangsan）", "⚠️ 已取消"]
+    assert "没有上传任何文件" in here.store.outbox()[-1].text
+    assert not here.uploads.has(number)
+
+
+def test_retrying_an_upload_hands_over_a_job_that_repeats_it(desk):
+    here = desk()
+    number = here.receive(LINK, "upload")
+    failed = from_record(here.store.job(number))
+    for event in (events.Fetching((File("https://example.com/a.pdf", LINK),), NOW), events.Ended("failed", NOW)):
+        failed = advance(failed, event)
+    here.store.save(to_record(failed), NOW)
+    again = here.receive("重试", "retry")
+    here.reception.turn()
+    assert here.uploads.has(again)
+    repeated = from_record(here.store.job(again))
+    assert (repeated.kind, repeated.retry_of) == ("upload", number)
+
+
+def test_a_local_files_upload_cannot_be_retried_from_the_chat(desk):
+    here = desk()
+    spooled = replace(Job(0, "upload", "zhangsan", "a.pdf", NOW), spooled="f00")
+    number = here.store.add(to_record(spooled))
+    failed = advance(from_record(here.store.job(number)), events.Fetching((File("a.pdf"),), NOW))
+    here.store.save(to_record(advance(failed, events.Ended("failed", NOW))), NOW)
+    here.receive("重试", "retry")
+    assert f"任务 #{number} 上传的是本地文件" in here.answer()
+
+
+def test_a_local_file_is_an_upload_whatever_its_name_says(desk):
+    here = desk()
+    number = here.store.add(to_record(replace(Job(0, "upload", "cli", "nginx:latest", NOW), spooled="f00")))
+    here.reception.turn()
+    assert here.uploads.has(number)
+    assert here.handed_over == []
 
 
 def test_cancelling_marks_the_running_sync_and_leaves_its_end_to_the_worker(desk):
@@ -125,7 +208,7 @@ def test_a_sync_that_ended_while_it_was_being_cancelled_is_not_ended_again(desk)
                 super().save(to_record(ended), now)
             super().save(job, now, cancels=cancels, **given)
 
-    here = desk(store_type=Stale, max_queue=1)
+    here = desk(store_type=Stale, is_queueing=True, max_queue=1)
     assert here.slot.take(99)
     here.receive("nginx:latest")
     here.receive("取消", "cancel")
@@ -192,7 +275,7 @@ class TestLocalJobs:
         assert "你还没有同步过" in here.store.outbox()[1].text
 
     def test_a_waiting_one_that_was_cancelled_ends_at_the_next_turn(self, desk):
-        here = desk(max_queue=5)
+        here = desk(is_queueing=True, max_queue=5)
         self.local(here, "nginx:latest")
         waiting = self.local(here, "redis:7.0")
         here.reception.turn()

@@ -164,7 +164,6 @@ def test_refusals_quote_each_item_with_reason_and_correction():
 def test_other_refusals_name_what_is_missing():
     assert "github.token" in refusals.part_missing("镜像同步", ["github.token"])
     assert refusals.not_allowed().startswith("⚠️ 没有开始")
-    assert refusals.uploads_not_there().startswith("⚠️ 没有开始")
     assert refusals.clashes([("redis:7", "目标被占用")], 12) == "⚠️ 没有开始\n- redis:7：目标被占用"
 
 

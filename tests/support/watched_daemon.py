@@ -65,7 +65,7 @@ class DyingStore(Store):
     def save(self, job, *args, **kwargs):
         super().save(job, *args, **kwargs)
         self._die_at("cancelling", kwargs.get("cancels"))
-        if job.kind == "sync":
+        if job.kind in {"sync", "upload"}:
             self._die_at("posting" if job.state == "committed" and "posted_at" in job.data else job.state, job.id)
             if job.data.get("is_noticed"):
                 self._die_at("noticed", job.id)

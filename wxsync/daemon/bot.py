@@ -10,6 +10,7 @@ from wxsync.clock import Clock
 from wxsync.config import checks
 from wxsync.daemon.engines import engine_of, precheck_of
 from wxsync.daemon.outbound import Outbound
+from wxsync.daemon.uploading import upload_threads
 from wxsync.jobs.desk import Desk
 from wxsync.jobs.heartbeat import BeatingTransport, Heartbeat
 from wxsync.jobs.inbox import Inbox
@@ -77,6 +78,10 @@ class Bot:
             wake=wakes["sync"],
             on_slot_free=wakes["reception"],
         )
+        progress = Progress()
+        self._uploads = upload_threads(
+            settings, store, ledger, clock, spool=self._spool, outbound=outbound, progress=progress
+        )
         self._reception = Reception(
             store=store,
             ledger=ledger,
@@ -84,11 +89,13 @@ class Bot:
             slot=slot,
             hand_over=self._worker.hand_over,
             hurry=self._worker.hurry,
+            uploads=self._uploads,
             own_prefix=prefix,
             missing=_missing(settings),
             allow_users=settings.wecom.allow_users,
             admin_users=settings.wecom.admin_users,
-            max_queue=settings.jobs.max_queue if settings.jobs.when_busy == "queue" else 0,
+            is_queueing=settings.jobs.when_busy == "queue",
+            max_queue=settings.jobs.max_queue,
         )
         self._send = _sender(settings, store, clock, BeatingTransport(outbound.wecom, beats["outbox"]))
         self._timer = Timer(
@@ -101,8 +108,7 @@ class Bot:
         )
         self.wake = wakes["reception"]
         self.inbox = Inbox(store, clock, wakes["reception"], own_prefix=prefix) if settings.has_bot else None
-        wake, hurry = wakes["reception"], self._worker.hurry
-        self.desk = Desk(store, clock, self._spool, progress, own_prefix=prefix, wake=wake, hurry=hurry)
+        self.desk = Desk(store, clock, self._spool, progress, own_prefix=prefix, wake=self.wake, hurry=self._hurry)
 
     def sweep(self) -> None:
         """Remove the files that no open job is for; before anybody can hand in new ones. Raises StoreFault."""
@@ -113,6 +119,8 @@ class Bot:
         self._rollover.start()
         self._worker.resume()
         self._outbound.start()
+        open_jobs = map(from_record, self._store.open_jobs())
+        self._uploads.start([job for job in open_jobs if job.kind == "upload" and job.state != "accepted"])
         turns = (self._reception.turn, self._worker.turn, self._send, self._timer.turn)
         for name, turn in zip(THREADS, turns):
             self._loops[name].start(turn)
@@ -120,10 +128,13 @@ class Bot:
     def stop(self, timeout_s: float) -> bool:
         """End the threads; tell whether all ended in time. A step cut off by the process's end is taken again."""
         end = self._clock.monotonic() + timeout_s
+        self._uploads.stop(0.0)  # they need the longest: what is half uploaded is taken away again
         late = [name for name, loop in self._loops.items() if not loop.stop(0.0)]
         late = [name for name in late if not self._loops[name].stop(end - self._clock.monotonic())]
         if not self._engine.stop(max(0.0, end - self._clock.monotonic())):
             late.append("mirror")
+        if not self._uploads.stop(end - self._clock.monotonic()):
+            late.append("uploads")
         if not self._outbound.stop(end - self._clock.monotonic()):
             late.append("egress")
         if late:
@@ -132,12 +143,18 @@ class Bot:
 
     def silent(self) -> list[str]:
         """Return the threads that have not been heard of for longer than they promised."""
-        return [name for name, loop in self._loops.items() if loop.heartbeat.is_late]
+        loops = [*self._loops.values(), *self._uploads.loops]
+        return [loop.name for loop in loops if loop.heartbeat.is_late]
 
     def troubles(self) -> list[str]:
         """Return why the bot is not well, empty when it is; a fault of a remote service is no trouble of ours."""
         silent = [f"{name} thread is silent" for name in self.silent()]
         return silent + ([] if self._timer.is_store_writable else ["store cannot be written"])
+
+    def _hurry(self, number: int) -> None:
+        """Have what the store says of a job under way be looked at now; any thread."""
+        self._worker.hurry(number)
+        self._uploads.cancel(number)
 
 
 def _github(settings: Settings, transport: Transport) -> GitHub | None:

@@ -17,7 +17,7 @@ from wxsync.store.store import Store
 
 LOG = logger("jobs.desk")
 CLI = "cli"  # the member of jobs that come this way
-RETRIED_KINDS = ("sync",)
+RETRIED_KINDS = ("sync", "upload")
 
 
 class Desk:

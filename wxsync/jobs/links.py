@@ -66,6 +66,11 @@ def masked(text: str) -> str:
     return f"{text[: start.end()]}***@{host}{text[start.end() + len(authority) :]}" if sign else text
 
 
+def shown(link: str) -> str:
+    """Return a link (as parsed) without user, password, query and fragment: what chat and log may see of it."""
+    return re.split(r"[?#]", masked(link), maxsplit=1)[0]
+
+
 def _authority(link: str) -> str:
     return _AUTHORITY_END.split(link.partition("//")[2], maxsplit=1)[0]
 

@@ -35,9 +35,9 @@ def requested(store: Store, job: Job, *, own_prefix: str) -> Sequence[ImageReque
 
 
 def repeated_by_retry(job: Job) -> int:
-    """Return the number of the job whose images a retry of this one repeats."""
+    """Return the number of the job whose images or files a retry of this one repeats."""
     # One that never started repeats what it was to repeat itself.
-    return job.retry_of if job.retry_of and not job.items else job.id
+    return job.retry_of if job.retry_of and not (job.items or job.files) else job.id
 
 
 def plan(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 SUCCEEDED, PARTLY, FAILED = "succeeded", "partly", "failed"
 TIMED_OUT, CANCELLED, REFUSED, SKIPPED = "timed_out", "cancelled", "refused", "skipped"
@@ -39,6 +39,7 @@ class File:
     """
 
     source: str  # its link without password and query; the name of a local file
+    url: str = field(default="", repr=False)  # the link as the member sent it; empty for a local file
     name: str = ""
     size: int = 0  # bytes
     sha256: str = ""
@@ -63,3 +64,11 @@ def result_of(entries: Sequence[Item | File]) -> str:
 def fail_open(items: tuple[Item, ...], reason: str, result: str = FAILED) -> tuple[Item, ...]:
     """Return the images with every one that has no result yet given this one."""
     return tuple(item if item.result else replace(item, result=result, reason=reason) for item in items)
+
+
+def cancel_open(files: Sequence[File]) -> tuple[File, ...]:
+    """Return the files with every one that has no result yet cancelled; nothing of it is at QingStor any more."""
+    return tuple(
+        file if file.result else replace(file, key="", upload_id="", result=CANCELLED, reason="已取消")
+        for file in files
+    )

@@ -34,7 +34,8 @@ def main(argv: list[str] | None = None) -> int:
         chat = Chat(stand_ins.wecom, options.member, engine=options.engine, host=host, port=int(port))
         print(json.dumps({
             "chat": chat.url, "member": chat.member, "wecom": stand_ins.wecom.url, "github": stand_ins.github.url,
-            "qingstor": stand_ins.qingstor.url, "settings": stand_ins.settings(options.engine),
+            "qingstor": stand_ins.qingstor.url, "origin": stand_ins.origin.server.url,
+            "settings": stand_ins.settings(options.engine),
         }), flush=True)
         try:
             if options.until_stdin_ends:

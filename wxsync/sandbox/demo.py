@@ -19,6 +19,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TextIO, cast
 
+from wxsync.sandbox import proof
 from wxsync.sandbox.children import Child
 from wxsync.sandbox.conversation import Conversation, Unreachable
 from wxsync.sandbox.registry.reader import Reader
@@ -85,7 +86,7 @@ class _Demo:
         self._out = out
         self._stand_ins: Child | None = None
         self._daemon: Child | None = None
-        self._page = ""
+        self._page = self._origin = ""
         self._engine = engine
         self._registry: dict[str, str] = {}
 
@@ -100,7 +101,7 @@ class _Demo:
             "替身", [python, "-m", "wxsync.sandbox", "--until-stdin-ends", "--page", page, "--engine", self._engine],
             log=self._room / "sandbox.log", cwd=self._room, env=env, is_spoken_with=True)
         told = json.loads(self._first_line(self._stand_ins))
-        self._page, self._registry = told["chat"], told["settings"]["registry"]
+        self._page, self._origin, self._registry = told["chat"], told["origin"], told["settings"]["registry"]
         config = self._write_config(told["settings"])
         self._daemon = Child("守护进程", [python, str(entry), "--config", str(config)],
                              log=self._room / "wxsyncd.log", cwd=self._room, env=env)
@@ -126,7 +127,10 @@ class _Demo:
     def send(self, conversation: Conversation, message: str, answer_s: float) -> int:
         """Send the message and print the chat until its final answer; return what that means."""
         try:
-            return self._follow(conversation, conversation.send(message), answer_s)
+            answers = self._follow(conversation, conversation.send(message), answer_s)
+            self._prove(message, "\n".join(answers))
+            self._show_digests(answers)
+            return exit_status(answers) or 0
         except Unreachable as cause:
             # A process that was killed cuts its connections a moment before its end can be seen.
             for _ in range(20):
@@ -148,7 +152,8 @@ class _Demo:
                 return FAILED
         return 0
 
-    def _follow(self, conversation: Conversation, number: int, answer_s: float) -> int:
+    def _follow(self, conversation: Conversation, number: int, answer_s: float) -> list[str]:
+        """Print the chat until the final answer of message `number`; return all answers from then on."""
         deadline, version, printed = time.monotonic() + answer_s, -1, number - 1
         while time.monotonic() < deadline:
             self._check()
@@ -161,11 +166,16 @@ class _Demo:
             if mine.state == "failed":
                 raise Ended(f"消息没有送达：守护进程没有应答 200。\n{self._tail()}")
             answers = [entry.text for entry in chat.entries if entry.is_answer and entry.number > number]
-            status = exit_status(answers)
-            if status is not None:
-                self._show_digests(answers)
-                return status
+            if exit_status(answers) is not None:
+                return answers
         raise Ended(f"{answer_s:.0f} 秒内没有等到最终回答。\n{self._tail()}")
+
+    def _prove(self, message: str, answer: str) -> None:
+        """Show that what the answer of an upload claims is so, and which way the download took."""
+        lines = list(proof.of_links(message, answer, self._origin))
+        if lines and self._daemon:
+            log = self._daemon.log.read_text(encoding="utf-8", errors="replace")
+            self.say("\n".join(["", *lines, "守护进程日志里的出口代理：", *proof.of_proxy(log)]))
 
     def _show_digests(self, answers: Sequence[str]) -> None:
         """Read back from the destination what the answers say is there; GitHub's simulated runs put nothing there."""

@@ -28,7 +28,7 @@ STATE_WORDS = {
     "copying": "正在复制镜像",
     "concluded": "正在汇总结果",
     "fetching": "正在下载",
-    "uploading": "正在上传",
+    "uploading": "正在边下载边上传",
     "stored": "文件已存好",
     "ended": "已结束",
 }
@@ -39,9 +39,10 @@ HELP = """ℹ️ 使用帮助
   nginx:latest, redis:7.0
   --platform=linux/arm64 mysql:8.0
   nginx:1.27 -> web:v3（指定目标名称）
+上传文件：发送 http:// 或 https:// 开头的链接，每行一个
 查询：状态、历史、帮助
-取消：停止自己还在进行的同步
-重试：只同步上一次没有成功的镜像"""
+取消：停止自己还在进行的任务
+重试：只重做上一个任务中没有成功的部分"""
 
 
 def help_text(suggestion: str | None) -> str:
@@ -56,10 +57,12 @@ def status(jobs: Sequence[Job], now: datetime, local: Callable[[datetime], datet
     lines = [f"ℹ️ 进行中的任务：{len(jobs)} 个"]
     for job in jobs[:20]:
         began = job.started_at or job.created_at
-        done = sum(bool(item.result) for item in job.items)
-        images = f"，{len(job.items)} 个镜像" + (f"（已有结果 {done} 个）" if done else "") if job.items else ""
+        entries = job.items or job.files
+        done = sum(bool(entry.result) for entry in entries)
+        count = f"，{len(entries)} 个{'镜像' if job.items else '文件'}" if entries else ""
+        known = f"（已有结果 {done} 个）" if done else ""
         lines.append(
-            f"#{job.id} {KIND_WORDS.get(job.kind, job.kind)}（{job.member}{images}）："
+            f"#{job.id} {KIND_WORDS.get(job.kind, job.kind)}（{job.member}{count}{known}）："
             f"{_state(job)}，"
             f"{local(began):%H:%M:%S} 开始，已 {layout.duration((now - began).total_seconds())}{layout.link(job)}"
         )
@@ -72,10 +75,11 @@ def history(jobs: Sequence[Job], local: Callable[[datetime], datetime]) -> str:
         return "ℹ️ 还没有历史任务"
     lines = [f"ℹ️ 最近 {len(jobs)} 个任务"]
     for job in jobs:
-        # A link may hold a password, so an upload shows no text of the member's.
-        named = "、".join(layout.shown(item) for item in job.items[:3])
+        # A link may hold a password, so an upload never shows the member's text.
+        shown = [layout.shown(item) for item in job.items] or [file.name or file.source for file in job.files]
+        named = "、".join(layout.cut(each, 80) for each in shown[:3])
         names = named or (layout.cut(job.text, 40) if job.kind == "sync" else KIND_WORDS.get(job.kind, job.kind))
-        more = f" 等 {len(job.items)} 个" if len(job.items) > 3 else ""
+        more = f" 等 {len(shown)} 个" if len(shown) > 3 else ""
         lines.append(
             f"#{job.id} {local(job.created_at):%m-%d %H:%M} {job.member} {names}{more}："
             f"{RESULT_WORDS.get(job.result, job.result)}"

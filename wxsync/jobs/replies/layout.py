@@ -33,9 +33,9 @@ def duration(seconds: float) -> str:
     return " ".join(part for part in parts if part)
 
 
-def size(count: int) -> str:
+def size(count: float) -> str:
     """Return a number of bytes as people read it, in units of 1024."""
-    value, unit = float(count), "字节"
+    value, unit = count, "字节"
     for unit_above in ("KB", "MB", "GB", "TB"):
         if value < 1024:
             break

@@ -66,12 +66,7 @@ def part_missing(what: str, missing: Sequence[str]) -> str:
     return f"⚠️ 没有开始\n{what}没有启用，请联系管理员补上配置：{'、'.join(missing)}。"
 
 
-def uploads_not_there() -> str:
-    """Refuse a link while this version has no uploads."""
-    return "⚠️ 没有开始\n收到链接。本版本还不支持文件上传，请等待后续版本。"
-
-
 def internal_error(job: Job) -> str:
     """Return the final answer when the program itself failed."""
-    title = "❌ 镜像同步失败" if job.kind == "sync" else "❌ 处理失败"
+    title = {"sync": "❌ 镜像同步失败", "upload": "❌ 文件上传失败"}.get(job.kind, "❌ 处理失败")
     return f"{title}\n程序内部错误，已写入日志，请联系管理员（任务 #{job.id}）。{layout.link(job)}"

@@ -11,8 +11,6 @@ from wxsync.jobs.replies import layout
 from wxsync.jobs.results import File
 from wxsync.wecom.splitting import fits
 
-UNITS = ("字节", "KiB", "MiB", "GiB", "TiB")
-
 
 def started(job: Job) -> str:
     """Tell that the download has begun."""
@@ -23,12 +21,12 @@ def started(job: Job) -> str:
 def under_way(file: File, done: int, total: int | None, rate: float) -> str:
     """Tell how far a long one is. done, total: bytes, total None: not announced; rate: bytes a second."""
     name = layout.cut(file.name or file.source, 200)
-    speed = f"{amount_of(rate)}/秒"
+    speed = f"{layout.size(rate)}/秒"
     if total is None:
-        return f"⏳ 文件上传仍在进行\n{name}：已下载 {amount_of(done)}，{speed}（对方没有告知大小）"
+        return f"⏳ 文件上传仍在进行\n{name}：已下载 {layout.size(done)}，{speed}（对方没有告知大小）"
     share = 100 * done // max(1, total)
     rest = f"，大约还要 {layout.duration((total - done) / rate)}" if rate > 0 else ""
-    return f"⏳ 文件上传仍在进行\n{name}：{share}%（{amount_of(done)} / {amount_of(total)}），{speed}{rest}"
+    return f"⏳ 文件上传仍在进行\n{name}：{share}%（{layout.size(done)} / {layout.size(total)}），{speed}{rest}"
 
 
 def ended(job: Job, bucket: str, local: Callable[[datetime], datetime]) -> str:
@@ -46,14 +44,6 @@ def ended(job: Job, bucket: str, local: Callable[[datetime], datetime]) -> str:
     head += layout.shortened(job.id, failures, layout.FAILURE_STEPS, len("\n".join(head).encode()))
     lines = [f"{layout.cut(file.name, 200)} {file.destination}" for file in there]
     return layout.within_bounds(job.id, head, lines, [])
-
-
-def amount_of(size: float) -> str:
-    """Return a number of bytes in a unit that a reader can take in: 450.0 MiB."""
-    place = 0
-    while size >= 1024 and place < len(UNITS) - 1:
-        size, place = size / 1024, place + 1
-    return f"{size:.0f} {UNITS[0]}" if place == 0 else f"{size:.1f} {UNITS[place]}"
 
 
 def _first_line(job: Job, there: int, missed: int) -> str:
