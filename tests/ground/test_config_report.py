@@ -127,11 +127,14 @@ def test_which_engine_mirrors_and_why(told):
 
 
 def test_what_does_nothing_yet_says_so(told):
-    early = told(MIRROR, {"QINGSTOR_ZONE": "sh1a"})
-    assert "已设置，但本版本还没有这个功能，不起作用：qingstor.zone" in early
+    early = told(MIRROR, {"WXSYNC_WECOM_PUBLIC_URL": "https://bot.example.com"})
+    assert "已设置，但本版本还没有这个功能，不起作用：wecom.public_url" in early
     assert "不起作用" not in told(MIRROR)
-    upload = {"QINGSTOR_ACCESS_KEY_ID": "id", "QINGSTOR_SECRET_ACCESS_KEY": "hidden"}
-    assert "文件上传：已配置（尚未启用）" in told(upload)
+
+
+def test_an_upload_names_its_bucket_and_where_it_is(told):
+    keys = {"QINGSTOR_ACCESS_KEY_ID": "id", "QINGSTOR_SECRET_ACCESS_KEY": "hidden", "QINGSTOR_ZONE": "sh1a"}
+    assert "文件上传：启用\n  存储桶 tmp，https://tmp.sh1a.qingstor.com" in told(keys)
 
 
 @pytest.mark.parametrize(("clock", "at", "wanted"), [

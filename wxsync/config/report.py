@@ -47,14 +47,15 @@ def _parts(settings: Settings) -> Iterator[str]:
     else:
         yield f"{_off('镜像同步', checks.DESTINATION + checks.GITHUB)}（没有 GitHub 时改为 {'、'.join(checks.LOGIN)}）"
     yield _part("文件上传", settings.has_upload, checks.UPLOAD)
+    if settings.has_upload:
+        place = settings.qingstor
+        endpoint = place.endpoint.replace("{bucket}", place.bucket).replace("{zone}", place.zone)
+        yield f"  存储桶 {place.bucket}，{endpoint}"
     yield _part("转发", settings.has_relay, checks.RELAY)
 
 
 def _part(name: str, is_on: bool, keys: tuple[str, ...]) -> str:
-    if not is_on:
-        return _off(name, keys)
-    later = BY_KEY[keys[0]].row.later
-    return f"{name}：已配置（{later}）" if later else f"{name}：启用"
+    return f"{name}：启用" if is_on else _off(name, keys)
 
 
 def _off(name: str, keys: tuple[str, ...]) -> str:

@@ -159,28 +159,28 @@ class QingStor:
     """[qingstor]: where uploads go."""
 
     access_key_id: str = option(
-        identifiers.SECRET, None, "访问密钥 ID", env=("QINGSTOR_ACCESS_KEY_ID",), secret=True, later=LATER)
+        identifiers.SECRET, None, "访问密钥 ID", env=("QINGSTOR_ACCESS_KEY_ID",), secret=True)
     secret_access_key: str = option(
-        identifiers.SECRET, None, "访问密钥 Secret", env=("QINGSTOR_SECRET_ACCESS_KEY",), secret=True, later=LATER)
-    zone: str = option(identifiers.ZONE, "pek3a", "区域", env=("QINGSTOR_ZONE",), later=LATER)
-    bucket: str = option(identifiers.BUCKET, "tmp", "存储桶，要先在控制台建好", later=LATER)
+        identifiers.SECRET, None, "访问密钥 Secret", env=("QINGSTOR_SECRET_ACCESS_KEY",), secret=True)
+    zone: str = option(identifiers.ZONE, "pek3a", "区域", env=("QINGSTOR_ZONE",))
+    bucket: str = option(identifiers.BUCKET, "tmp", "存储桶，要先在控制台建好")
     endpoint: str = option(
         addresses.ENDPOINT, "https://{bucket}.{zone}.qingstor.com",
-        "服务地址；写成固定的 http://主机:端口 时用路径方式访问", later=LATER)
-    link_days: int = option(kinds.whole(1, 3650), "7", "私有存储桶的下载链接有效几天", later=LATER)
+        "服务地址；写成固定的 http://主机:端口 时用路径方式访问")
+    link_days: int = option(kinds.whole(1, 3650), "7", "私有存储桶的下载链接有效几天")
 
 
 @dataclass(frozen=True)
 class Upload:
     """[upload]: bounds of a download and its upload."""
 
-    max_bytes: int = option(_BYTES, "5G", "文件最大多少字节", later=LATER)
-    workers: int = option(_WORKERS, "4", "一个文件用几个连接上传", later=LATER)
-    part_size: int = option(kinds.size(4 << 20, 1 << 30), "4M", "分段大小", later=LATER)
-    deadline: float = option(_SPAN, "2h", "一次上传的总时限", later=LATER)
-    min_rate: int = option(kinds.size(0, 1 << 40), "10K", "每秒少于这么多字节就放弃下载", later=LATER)
-    allow_networks: tuple[Network, ...] = option(addresses.NETWORKS, None, "允许下载的内网网段", later=LATER)
-    allow_hosts: tuple[str, ...] = option(addresses.HOSTS, None, "允许下载的内网主机", later=LATER)
+    max_bytes: int = option(_BYTES, "5G", "文件最大多少字节")
+    workers: int = option(_WORKERS, "4", "一个文件用几个连接上传")
+    part_size: int = option(kinds.size(4 << 20, 1 << 30), "4M", "分段大小")
+    deadline: float = option(_SPAN, "2h", "一次上传的总时限")
+    min_rate: int = option(kinds.size(0, 1 << 40), "10K", "一分钟里平均每秒少于这么多字节就放弃下载")
+    allow_networks: tuple[Network, ...] = option(addresses.NETWORKS, None, "允许下载的内网网段")
+    allow_hosts: tuple[str, ...] = option(addresses.HOSTS, None, "允许下载的内网主机")
 
 
 @dataclass(frozen=True)
@@ -216,7 +216,7 @@ class Jobs:
 
     when_busy: str = option(kinds.choice("reject", "queue"), "reject", "已有同步任务时：reject 拒绝新的，queue 排队")
     max_queue: int = option(kinds.whole(1, 10_000), "20", "最多排队几个任务")
-    upload_workers: int = option(_WORKERS, "2", "同时上传几个文件", later=LATER)
+    upload_workers: int = option(_WORKERS, "2", "同时进行几个上传")
     history_days: int = option(kinds.whole(1, 36_500), "90", "历史保留几天")
 
 
