@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import signal
 from pathlib import Path
@@ -13,8 +14,10 @@ from tests.support.audit import Audit
 from tests.support.daemon import wait_for
 from tests.support.proxies import LOGIN, REAL_PROXIES, OwnProxy, microsocks, tinyproxy
 from wxsync.sandbox.github.runs import Pace
+from wxsync.sandbox.origin import noise
 
 USABLE = "✅ 代理可用: {}\n🔗 GitHub API 使用代理\n"
+INSIDE = {"allow_networks": "127.0.0.0/8"}  # where the sandbox's origin is
 UNUSABLE = "⚠️  代理连接失败: {}\n   将使用非代理模式继续运行\n"
 
 
@@ -53,6 +56,33 @@ def test_github_goes_through_a_real_proxy_and_wecom_does_not(make, sandbox, begi
         assert set(proxy.carried()) == {port_of(sandbox.github)}
         assert set(audit.ports()) == {proxy.port, port_of(sandbox.wecom)}
         assert daemon.stop() == 0
+
+
+@pytest.mark.parametrize("make", REAL_PROXIES)
+def test_a_download_goes_through_a_real_proxy_and_qingstor_never(make, sandbox, begin, audit, tmp_path):
+    with make(tmp_path) as proxy:
+        daemon = begin(proxy.url(), upload=INSIDE)
+        told(daemon, USABLE.format(proxy.url()))
+        assert ask(sandbox, f"{sandbox.origin.server.url}/backup.tar.gz").startswith("✅ 文件上传成功！")
+        assert sandbox.origin.server.port in proxy.carried()
+        assert sandbox.qingstor.server.port not in proxy.carried()
+        assert sandbox.qingstor.server.port in audit.ports()
+        assert sandbox.origin.server.port not in audit.ports()
+
+
+def test_an_upload_whose_proxy_dies_in_the_middle_ends_in_an_answer(sandbox, begin, audit, tmp_path):
+    with microsocks(tmp_path) as proxy:
+        daemon = begin(proxy.url(), upload=INSIDE)
+        told(daemon, USABLE.format(proxy.url()))
+        sandbox.qingstor.server.bodies.rate = 1_000_000.0
+        sandbox.wecom.send_text("zhangsan", f"{sandbox.origin.server.url}/backup.tar.gz")
+        wait_for(sandbox.qingstor.open_uploads, "the multipart upload")
+        proxy.stop()
+        sandbox.qingstor.server.bodies.rate = 0.0
+        answer = sandbox.wecom.wait_for("zhangsan", is_final, within_s=20).text
+        assert answer.startswith("✅ 文件上传成功！")  # resumed past the proxy, the bytes are checked in the answer
+        assert hashlib.sha256(noise(10_000_000)).hexdigest() in answer
+        assert sandbox.qingstor.open_uploads() == []
 
 
 def test_wecom_goes_through_where_the_operator_wants_it(sandbox, begin, audit, tmp_path):

@@ -21,6 +21,12 @@ def syncs(sandbox, daemon):
     assert ask(sandbox, "redis:7").startswith("✅")
 
 
+def uploads(sandbox, daemon):
+    origin = f"http://files.test:{sandbox.origin.server.port}"  # a name that only the proxy knows
+    assert ask(sandbox, f"{origin}/backup.tar.gz\n{origin}/missing").startswith("❌ 文件上传失败：成功 1 个，失败 1 个")
+    assert ask(sandbox, "http://169.254.169.254/").startswith("❌")
+
+
 def questions(sandbox, daemon):
     assert ask(sandbox, "历史").startswith("ℹ️")
 
@@ -30,7 +36,7 @@ def relayed_callbacks(sandbox, daemon):
 
 
 # What a daemon with every part can do; whoever adds a kind of job adds a row.
-DEEDS = (syncs, questions, relayed_callbacks)
+DEEDS = (syncs, uploads, questions, relayed_callbacks)
 
 
 @pytest.mark.parametrize("engine", [ACTIONS, LOCAL])
