@@ -9,8 +9,7 @@ from typing import Any
 
 from wxsync.jobs.replies import refusals
 from wxsync.jobs.replies.chat import KIND_WORDS, RESULT_WORDS, STATE_WORDS
-from wxsync.jobs.replies.layout import duration
-from wxsync.jobs.replies.uploads import amount_of
+from wxsync.jobs.replies.layout import duration, size
 from wxsync.jobs.results import PARTLY, REFUSED, SKIPPED, SUCCEEDED
 
 Told = Mapping[str, Any]  # one job, as `jobs.listing` tells it
@@ -111,12 +110,12 @@ def plain(text: str) -> str:
 
 def _bar(name: str, amount: Told, rate: float | None) -> str:
     done, total = amount["done"], amount["total"]
-    speed = f" {amount_of(rate)}/秒" if rate is not None else ""
+    speed = f" {size(rate)}/秒" if rate is not None else ""
     if not total:
-        return f"  {amount_of(done)}{speed} {name}"
+        return f"  {size(done)}{speed} {name}"
     filled = min(BAR_CELLS, BAR_CELLS * done // total)
     cells = "█" * filled + "░" * (BAR_CELLS - filled)
-    return f"  {cells} {min(100, 100 * done // total):3}% {amount_of(done)} / {amount_of(total)}{speed} {name}"
+    return f"  {cells} {min(100, 100 * done // total):3}% {size(done)} / {size(total)}{speed} {name}"
 
 
 def _row(job: Told, local: Local) -> tuple[str, ...]:

@@ -78,25 +78,10 @@ class Bot:
             wake=wakes["sync"],
             on_slot_free=wakes["reception"],
         )
-        progress = Progress()
         self._uploads = upload_threads(
             settings, store, ledger, clock, spool=self._spool, outbound=outbound, progress=progress
         )
-        self._reception = Reception(
-            store=store,
-            ledger=ledger,
-            clock=clock,
-            slot=slot,
-            hand_over=self._worker.hand_over,
-            hurry=self._worker.hurry,
-            uploads=self._uploads,
-            own_prefix=prefix,
-            missing=_missing(settings),
-            allow_users=settings.wecom.allow_users,
-            admin_users=settings.wecom.admin_users,
-            is_queueing=settings.jobs.when_busy == "queue",
-            max_queue=settings.jobs.max_queue,
-        )
+        self._reception = self._made_reception(settings, ledger, slot)
         self._send = _sender(settings, store, clock, BeatingTransport(outbound.wecom, beats["outbox"]))
         self._timer = Timer(
             store,
@@ -150,6 +135,23 @@ class Bot:
         """Return why the bot is not well, empty when it is; a fault of a remote service is no trouble of ours."""
         silent = [f"{name} thread is silent" for name in self.silent()]
         return silent + ([] if self._timer.is_store_writable else ["store cannot be written"])
+
+    def _made_reception(self, settings: Settings, ledger: Ledger, slot: Slot) -> Reception:
+        return Reception(
+            store=self._store,
+            ledger=ledger,
+            clock=self._clock,
+            slot=slot,
+            hand_over=self._worker.hand_over,
+            hurry=self._worker.hurry,
+            uploads=self._uploads,
+            own_prefix=settings.registry.prefix,
+            missing=_missing(settings),
+            allow_users=settings.wecom.allow_users,
+            admin_users=settings.wecom.admin_users,
+            is_queueing=settings.jobs.when_busy == "queue",
+            max_queue=settings.jobs.max_queue,
+        )
 
     def _hurry(self, number: int) -> None:
         """Have what the store says of a job under way be looked at now; any thread."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from wxsync.options import addresses, egress, identifiers, kinds
 from wxsync.options.addresses import Listener, Network
 from wxsync.options.egress import Exemption
-from wxsync.options.table import LATER, option
+from wxsync.options.table import option
 
 _DAY_S = 86400.0
 _TIMEOUT = kinds.seconds(0.05, _DAY_S)

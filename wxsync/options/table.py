@@ -9,7 +9,6 @@ from typing import Any, TypeVar
 from wxsync.options.kinds import Kind
 
 T = TypeVar("T")
-LATER = "尚未启用"
 _KEY = "option"
 
 

@@ -95,6 +95,7 @@ class _Course:
         self._began = tools.clock.monotonic()
 
     def run(self) -> None:
+        """Go on from the job's state to its end; return early when it is cut off. Raises StoreFault."""
         if self.job.state == "accepted" and not self._cancelled_by:
             files = self._tools.origin.files(self.job)
             after = advance(self.job, events.Fetching(files, self._tools.clock.now()))
