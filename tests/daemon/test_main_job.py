@@ -135,7 +135,7 @@ def test_a_bad_item_stops_the_message_and_a_link_is_recognised(sandbox, start):
     start()
     first = "⚠️ 没有开始\n以下内容有问题，请改正后重新发送：\n- redis:7.0:1："
     assert ask(sandbox, "nginx:latest, redis:7.0:1").startswith(first)
-    assert ask(sandbox, "https://example.com/file.pdf").startswith("⚠️ 没有开始\n")
+    assert ask(sandbox, "https://nowhere.test/file.pdf").startswith("❌ 文件上传失败\n")
     assert ask(sandbox, "redis:7.0 -> web:v3, mysql:8 -> web:v4").startswith("⚠️ 没有开始\n")
     assert sandbox.github.dispatches == []
 
