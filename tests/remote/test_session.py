@@ -315,11 +315,11 @@ def test_an_interim_answer_while_the_body_is_sent_stops_nothing(tls):
     def serve(peer):
         head = peer.head()
         peer.send(b"HTTP/1.1 102 Processing\r\n\r\n")
-        assert len(peer.body(head)) == 20 << 20
+        assert len(peer.body(head)) == 8 << 20
         peer.send(OK)
 
     with ScriptedUpstream(serve, tls=tls) as server, contextlib.closing(session()) as carrier:
-        assert whole(opened(carrier, server, "PUT", bytes(20 << 20))) == b"ok"
+        assert whole(opened(carrier, server, "PUT", bytes(8 << 20))) == b"ok"
 
 
 def test_head_announces_a_length_and_has_no_body():
@@ -549,7 +549,7 @@ def test_a_head_or_a_chunk_line_that_drips_counts_as_silence(head):
 
 def test_a_peer_that_reads_slowly_gets_every_byte_in_order(tls):
     """The wait for room to send is cut into slices; TLS wants the very same bytes again after each."""
-    body = random.Random(2).randbytes(24 << 20)
+    body = random.Random(2).randbytes(8 << 20)
 
     def serve(peer):
         head = peer.head()
