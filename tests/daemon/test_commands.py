@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -61,10 +60,12 @@ def commands(sandbox, tmp_path):
     """Return a function that configures a daemon that does not run yet, and gives the commands on it."""
     made: list[Commands] = []
 
-    def make(*, has_bot: bool = True, **changes: dict[str, str]) -> Commands:
+    def make(*, has_bot: bool = True, has_upload: bool = True, **changes: dict[str, str]) -> Commands:
         settings = sandbox.settings() if has_bot else without_bot(sandbox.settings())
         settings["github"]["poll"] = "0.05"
         settings["server"] = {"listen": "127.0.0.1:0=bot" if has_bot else "127.0.0.1:0"}
+        if not has_upload:
+            del settings["qingstor"]
         for section, options in changes.items():
             settings.setdefault(section, {}).update(options)
         made.append(Commands(DaemonProcess(tmp_path, settings)))
@@ -417,20 +418,19 @@ class TestAlone:
 
 
 class TestUpload:
-    def test_a_link_or_a_file_is_answered_by_its_job(self, commands, tmp_path):
-        made = commands()
-        settings: Sequence[str] = ("upload", "https://h.example/a.bin")
+    def test_where_uploads_are_off_a_link_or_a_file_is_told_what_is_missing(self, commands, tmp_path):
+        made = commands(has_upload=False)
         (tmp_path / "a.bin").write_bytes(b"x" * 100_000)
         made.daemon.start()
-        for arguments in (settings, ("upload", "a.bin")):
-            status, out, err = made.run(*arguments)
+        for source in ("https://h.example/a.bin", "a.bin"):
+            status, out, err = made.run("upload", source)
             assert (status, out) == (1, ""), err
-            assert "没有开始" in err
+            assert "qingstor.access_key_id" in err
         assert [job["kind"] for job in made.jobs()] == ["upload", "upload"]
         assert list((made.daemon.state_dir / "spool").iterdir()) == []
 
     def test_a_file_that_is_too_large_is_refused_with_and_without_a_daemon(self, commands, tmp_path):
-        made = commands(upload={"max_bytes": "1000"})
+        made = commands(has_upload=False, upload={"max_bytes": "1000"})
         (tmp_path / "a.bin").write_bytes(b"x" * 3_000_000)
         status, _, err = made.run("upload", "a.bin")
         assert (status, "太大" in err) == (1, True)
