@@ -35,7 +35,7 @@ def detail(job: Job, amounts: Sequence[tuple[int, int | None]]) -> dict[str, Any
     """
     return {
         **summary(job),
-        "request": "\n".join(map(links.masked, job.text.split("\n"))),
+        "request": "\n".join(links.shown(line) if links.begins(line) else line for line in job.text.split("\n")),
         "reason": job.reason,
         "cancelled_by": job.cancelled_by,
         "is_queued": job.is_queued,
