@@ -143,7 +143,9 @@ class TestHolders:
         later = Holders(tmp_path / "h", "r")
         assert later.repository("sha256:a") == "ns/one"
         later.note("sha256:a", "ns/two")
-        assert Holders(tmp_path / "h", "r").repository("sha256:a") == "ns/one"
+        later.note("sha256:a", "ns/two")
+        assert len((tmp_path / "h").read_text().splitlines()) == 3
+        assert Holders(tmp_path / "h", "r").repository("sha256:a") == "ns/two"
 
     def test_another_registry_begins_anew(self, tmp_path):
         Holders(tmp_path / "h", "r").note("sha256:a", "ns/one")

@@ -36,10 +36,11 @@ class Holders:
             return self._loaded().get(digest, "")
 
     def note(self, digest: str, repository: str) -> None:
-        """Keep that a repository has the blob."""
+        """Keep that a repository has the blob; the last one that is noted counts, since another may have lost it."""
         with self._changed:
             known = self._loaded()
-            if digest in known:
+            if known.pop(digest, "") == repository:
+                known[digest] = repository  # as the newest one, which is forgotten last
                 return
             known[digest] = repository
             try:
@@ -50,11 +51,6 @@ class Holders:
                 self._lines += 1
             except OSError as error:
                 LOG.warning("blob holders cannot be kept", why=str(error))
-
-    def is_claimed(self, digest: str) -> bool:
-        """Tell whether some thread sends the blob at the moment."""
-        with self._changed:
-            return digest in self._claimed
 
     @contextmanager
     def claim(self, digest: str, check: Callable[[], None]) -> Iterator[None]:

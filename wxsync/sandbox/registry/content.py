@@ -159,10 +159,12 @@ def _parts(manifest: dict[str, list[dict[str, str]]]) -> tuple[list[str], list[s
 
 
 def _blobs(manifest: dict[str, list[dict[str, str]]]) -> Iterator[str]:
-    if "manifests" not in manifest:
+    if "layers" in manifest:  # an artifact has blobs, and no configuration
         config: object = manifest["config"]
         if isinstance(config, dict):
             yield config["digest"]
-    for layer in manifest.get("layers", []):
-        if "urls" not in layer:
-            yield layer["digest"]
+    elif "blobs" not in manifest and "manifests" not in manifest:
+        raise KeyError("layers")
+    for part in [*manifest.get("layers", []), *manifest.get("blobs", [])]:
+        if "urls" not in part:
+            yield part["digest"]
