@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from urllib.parse import quote
 
 import pytest
 
@@ -41,6 +42,23 @@ def test_a_mount_whose_answer_is_lost_is_seen(pair):
     pair.to.server.fail_next("mount=", 500, 2, method="POST", after=True)
     assert outcome(pair, item("nginx:1", "other:1")).result == "succeeded"
     assert pair.from_.served_bytes == before
+
+
+def test_a_holder_that_is_closed_to_us_is_no_fault(pair):
+    pair.run(item("nginx:1"))
+    pair.to.server.fail_next("mount=", 403, 9, method="POST", body=error_body("DENIED"))
+    assert outcome(pair, item("nginx:1", "other:1")).result == "succeeded"
+
+
+@pytest.mark.parametrize("size", [2000, LARGE])
+def test_a_destination_that_takes_nothing_is_tried_five_times_and_the_source_asked_once(pair, shelf, size):
+    layer = noise(size)
+    shelf.image("1", layers=(layer,))
+    pair.to.server.fail_next(f"digest={quote(digest_of(layer))}", 500, 1000, method="PUT")
+    failed = outcome(pair)
+    assert (failed.result, failed.reason[:6]) == ("failed", "连接仓库失败")
+    assert pair.from_.content.served[digest_of(layer)] == size
+    assert len(pair.to.server.seen("PUT", f"digest={quote(digest_of(layer))}")) == 5
 
 
 def test_a_large_upload_that_is_lost_at_its_end_begins_anew(pair, shelf):

@@ -11,10 +11,13 @@ import pytest
 
 from tests.mirror.conftest import cancelled, item, job_of
 from tests.support.shelf import Shelf, noise
+from wxsync.errors import RemoteFault
 from wxsync.jobs import events
 from wxsync.jobs.mirror.lane import Registries
 from wxsync.jobs.progress import Amount
+from wxsync.jobs.sync import ActionsSync
 from wxsync.sandbox.registry.images import digest_of
+from wxsync.store.files import DayList
 
 
 class Broken(Registries):
@@ -100,6 +103,18 @@ def test_blobs_that_arrived_before_the_end_of_a_process_are_not_fetched_again(pa
     job = pair.run(item("two:1"), item("one:1"), engine=pair.engine(workers=1))
     assert [each.result for each in job.items] == ["succeeded", "succeeded"]
     assert pair.from_.content.served[digest_of(base)] == len(base)
+
+
+def test_what_another_engine_began_is_not_gone_on_with(pair):
+    job = replace(job_of(item("nginx:1")), state="running", run_id=7)
+    with pytest.raises(RemoteFault, match="engine") as caught:
+        pair.engine().step(job)
+    assert pair.engine().retry_s(job, caught.value, 0) is None
+    days = DayList(pair.directory / "images.txt")
+    actions = ActionsSync(None, days, pair.clock, poll_s=1, wait_s=1, follow_s=1)  # asked for nothing
+    with pytest.raises(RemoteFault, match="engine"):
+        actions.step(replace(job, state="copying"))
+    assert actions.stop(0)
 
 
 def test_progress_is_told_now_and_then(pair):

@@ -38,6 +38,12 @@ class Engine(Protocol):
         """End what runs beside the steps, for the end of the process; tell whether it ended in time. Any thread."""
 
 
+def engine_changed(job: Job) -> RemoteFault:
+    """Return why an engine does not go on with what another one began, before the configuration was changed."""
+    what = "同步方式（[sync] engine）已经改变，这个任务没有做完"
+    return RemoteFault(what, where=f"job {job.id}", mend="请发送「重试」再同步一次")
+
+
 class SwitchedOff:
     """The engine of a daemon that mirrors nothing: jobs left open by an earlier configuration end with the reason."""
 

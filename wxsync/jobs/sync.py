@@ -9,7 +9,7 @@ from datetime import timedelta
 from wxsync.clock import Clock
 from wxsync.errors import RemoteFault
 from wxsync.jobs import events, imagelist, results
-from wxsync.jobs.engine import Step
+from wxsync.jobs.engine import Step, engine_changed
 from wxsync.jobs.job import Job
 from wxsync.jobs.replies import followups, syncs
 from wxsync.jobs.results import Item
@@ -52,6 +52,8 @@ class ActionsSync:
 
     def step(self, job: Job) -> Step:
         """Do the next step; see Engine."""
+        if job.state == "copying":
+            raise engine_changed(job)
         self._age_s(job)  # from here on this process's own clock counts
         if job.cancelled_by and job.state in {"announced", "committed"} and not self._may_run(job):
             why = followups.why_cancelled(job)

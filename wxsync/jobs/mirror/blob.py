@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from wxsync.errors import RemoteFault
-from wxsync.jobs.mirror.failure import DESTINATION, SOURCE, SourceBroke, failure_of
+from wxsync.jobs.mirror.failure import DESTINATION, SOURCE, Failure, SourceBroke, failure_of
 from wxsync.jobs.mirror.patience import Patience
 from wxsync.jobs.mirror.stream import Stream
 from wxsync.log.logger import logger
@@ -28,11 +28,11 @@ class BlobCopy:
         destination: Repository,
         *,
         read: Callable[[Descriptor], Stream],
-        patience: Callable[[], Patience],
+        patience: Patience,
         seconds: Callable[[], float],
         deadline: float,
     ) -> None:
-        """read: opens the blob at its source, from its first byte. patience: for one side's tries."""
+        """read: opens the blob at its source, from its first byte. patience: for the destination's tries."""
         self._blob = blob
         self._destination = destination
         self._uploads = Uploads(destination)
@@ -43,7 +43,6 @@ class BlobCopy:
 
     def run(self, mount_from: str) -> None:
         """Bring the blob there, linked from another repository when there it is. Raises Failure, Stopped, Abandoned."""
-        patience = self._patience()
         is_second = False
         while True:
             try:
@@ -57,10 +56,9 @@ class BlobCopy:
             except RegistryFault as fault:
                 if self._is_there(fault):
                     return
-                try:
-                    patience.wait_out(_mendable(fault))
-                except RemoteFault:
-                    raise failure_of(fault, DESTINATION) from fault
+                # A repository that is remembered as the blob's holder may be closed to us by now.
+                if not mount_from or fault.temporary:
+                    self._wait_out(fault)
             else:
                 return
             mount_from = ""
@@ -75,7 +73,7 @@ class BlobCopy:
                 content = self._whole()
             else:
                 upload, content = self._sent_through(upload), bytearray()
-        except SourceBroke:
+        except (SourceBroke, Failure):
             self._drop(upload)
             raise
         self._finish(upload, content)
@@ -90,22 +88,21 @@ class BlobCopy:
 
     def _sent_through(self, upload: Upload) -> Upload:
         """Send all bytes while they are read; return the upload, which waits for its digest."""
-        stream, patience = self._read(self._blob), self._patience()
+        stream = self._read(self._blob)
         while upload.offset < self._blob.size:
             stream.seek(upload.offset)
             try:
                 upload = self._uploads.append(upload, stream, deadline=self._deadline)
             except RegistryFault as fault:
-                patience.wait_out(_mendable(fault))
+                self._wait_out(fault)
                 before, upload = upload.offset, self._uploads.state(upload, deadline=self._deadline)
                 if upload.offset > before:
-                    patience.progressed()
+                    self._patience.progressed()
         self._check(stream)
         return upload
 
     def _finish(self, upload: Upload, content: bytearray) -> None:
         """Name the whole. What is held is sent again if need be: the source is not asked twice for it."""
-        patience = self._patience()
         while True:
             try:
                 self._uploads.finish(upload, self._blob.digest, content, deadline=self._deadline)
@@ -114,12 +111,19 @@ class BlobCopy:
                     return
                 if fault.kind is Kind.UPLOAD_LOST and not content:
                     raise
-                patience.wait_out(_mendable(fault))
+                self._wait_out(fault)
                 if content:  # how much of it the registry has taken is not known
                     self._drop(upload)
                     upload = self._start("") or upload
             else:
                 return
+
+    def _wait_out(self, fault: RegistryFault) -> None:
+        """Wait until the destination is worth another try. Raises Failure when it is not."""
+        try:
+            self._patience.wait_out(_mendable(fault))
+        except RemoteFault:
+            raise failure_of(fault, DESTINATION) from fault
 
     def _start(self, mount_from: str) -> Upload | None:
         return self._uploads.start(

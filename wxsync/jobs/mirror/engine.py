@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from wxsync.clock import Clock
 from wxsync.errors import RemoteFault
 from wxsync.jobs import events, imagelist, results
-from wxsync.jobs.engine import Step
-from wxsync.jobs.job import Job
+from wxsync.jobs.engine import Step, engine_changed
+from wxsync.jobs.job import LOCAL_STATES, Job
 from wxsync.jobs.mirror.holders import Holders
 from wxsync.jobs.mirror.lane import Registries
 from wxsync.jobs.mirror.run import Run
@@ -65,6 +65,8 @@ class LocalMirror:
 
     def step(self, job: Job) -> Step:
         """Do the next step; see Engine. The copying itself goes on beside, whatever is stored meanwhile."""
+        if job.state not in LOCAL_STATES:
+            raise engine_changed(job)
         if job.cancelled_by and job.state == "announced":
             why = followups.why_cancelled(job)
             return Step(events.Concluded(fail_open(job.items, why, results.CANCELLED), results.CANCELLED, why))

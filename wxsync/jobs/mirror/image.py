@@ -108,7 +108,7 @@ class ImageMirror:
                         blob,
                         destination,
                         read=lambda each: self._stream(lane, each),
-                        patience=self._patience,
+                        patience=self._patience(),
                         seconds=self._clock.monotonic,
                         deadline=self._deadline,
                     )

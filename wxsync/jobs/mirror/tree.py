@@ -16,7 +16,7 @@ from wxsync.jobs.mirror.failure import Failure
 from wxsync.remote.registry.manifest import Descriptor, Document, Image, Index, Manifest, Platform, platform_of_config
 
 MAX_MANIFESTS = 1024  # of one image; the largest known index has some dozens
-MAX_MANIFEST_BYTES = 16 << 20  # of all of them, since they are held at once
+MAX_MANIFEST_BYTES = 4 << 20  # of all of them, since they are held at once
 MAX_DEPTH = 4
 Fetch = Callable[[str], Manifest]
 
