@@ -125,8 +125,8 @@ class Lobby:
             # the interpreter.
             time.sleep(BATCH_S)
         for fd, _ in self._epoll.poll(TICK_S if workers.is_busy() else self._naps.rest_s(REST_S, self._now())):
-            if fd in self._listeners:
-                self._accept(self._listeners[fd])
+            if listener := self._listeners.get(fd):
+                self._accept(listener)
             elif fd != self._bell:
                 self._wake(fd, workers)
         now = self._now()
@@ -198,9 +198,9 @@ class Lobby:
             except (BlockingIOError, ConnectionError):
                 return
             except OSError as error:
-                if error.errno not in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
+                if is_odd := error.errno not in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
                     LOG.error("accept failed", error=str(error))
-                if not self._make_room("no descriptor left"):
+                if is_odd or not self._make_room("no descriptor left"):
                     self._accepts_again_at = now + TICK_S
                 return
             self._admit(connection)
@@ -279,11 +279,12 @@ class Lobby:
 
     def stop_listening(self) -> None:
         """Take what has been accepted by the kernel already, then no more; idle connections go after GRACE_S."""
-        for fd, listener in list(self._listeners.items()):
+        self._draining = True
+        while self._listeners:
+            fd, listener = self._listeners.popitem()  # its number may be the next connection's
             self._epoll.unregister(fd)
             self._accept(listener)
             listener.server_close()
-        self._draining = True
 
     def is_empty(self) -> bool:
         """Tell whether no connection is left."""

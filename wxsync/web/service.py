@@ -66,15 +66,21 @@ class Service:
             return self.lobby.is_empty()
         self._draining = True
         self.lobby.stop_listening()
+        stopped_at = self._clock.monotonic()
         end = self._clock.monotonic() + deadline_s
         pause = threading.Event()
-        while not self.lobby.is_empty() and self._clock.monotonic() < end:
+        while not self._is_over(stopped_at) and self._clock.monotonic() < end:
             self._clock.wait(pause, 0.01)
         is_clean = self.lobby.is_empty()
         self.lobby.end()
         self._workers.end()
         self._thread.join(deadline_s)
         return is_clean
+
+    def _is_over(self, stopped_at: float) -> bool:
+        """Tell whether nothing is left: the lobby has gone round since, so it holds no connection just accepted."""
+        has_seen = self._workers.ticked_at > stopped_at or not self._thread.is_alive()
+        return has_seen and self.lobby.is_empty()
 
     def serve(self, connection: Connection) -> None:
         """Serve the connection until it has nothing to be done, then park or close it; the body of a worker."""
