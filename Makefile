@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 OPENAPI := 23.0.2
 
-.PHONY: demo test check e2e e2e-run e2e-install bench bench-floor
+.PHONY: demo test check dist dist-check e2e e2e-run e2e-install bench bench-floor
 
 # One environment for the demo (only the run-time package), one with the pinned tools for everything else.
 $(VENV)/demo: systemd/pycryptodome.lock
@@ -50,7 +50,15 @@ $(VENV)/github-openapi.json:
 	rm $(VENV)/octokit-openapi-$(OPENAPI).tgz
 	mv $@.part $@
 
-# Installed for real: the container image, read-only on old .env files; fronts (nginx, Caddy) as the docs have them.
+# The release: dist/wxsyncd-VERSION.tar.gz and its checksum. The wheels are fetched once, by the lock file's hashes.
+dist: $(VENV)/demo
+	PYTHONPATH=systemd $(BIN)/python -m packing
+
+# The same bytes from two directories, umasks and times; a byte that was flipped is refused.
+dist-check: $(VENV)/tools
+	$(BIN)/python -m pytest -rs tests/install/test_release.py
+
+# Installed for real: the archive in booted Debian 11, 12 and 13 machines; the container image, read-only on old .env files; fronts (nginx, Caddy) as the docs have them.
 # Needs root, Python 3.10 and the Debian packages that .ci/run names. What is missing is a SKIP, with CI=true a failure.
 e2e-install: $(VENV)/tools
 	@if $(BIN)/python -c "import sys; sys.exit(sys.version_info < (3, 10))"; then \
@@ -59,7 +67,7 @@ e2e-install: $(VENV)/tools
 
 check: $(VENV)/tools
 	$(BIN)/mypy
-	$(BIN)/ruff check wxsync tests wxsyncd.py
+	$(BIN)/ruff check wxsync tests systemd wxsyncd.py
 
 # The relay beside nginx, gunicorn and a bare forwarder, and what it bears; uploads beside the way of the replaced
 # program, and at full speed. Needs wrk and nginx-light; takes minutes.

@@ -1,25 +1,28 @@
-"""Debian root directories with nothing but python3, made once and kept in build/roots."""
+"""Debian root directories with little more than python3, made once and kept in build/roots, or $WXSYNC_ROOTS."""
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
 
 from tests.support.daemon import ROOT
 
-KEPT = ROOT / "build" / "roots"
+KEPT = Path(os.environ.get("WXSYNC_ROOTS") or ROOT / "build" / "roots")
 PACKAGES = "python3,ca-certificates,tzdata"
+BOOTABLE = "python3,systemd,systemd-sysv,dbus,iproute2,procps"
 
 
-def root(suite: str) -> Path:
+def root(suite: str, packages: str = PACKAGES) -> Path:
     """Return a root that must not be changed; the first call takes most of a minute. Needs root and a mirror."""
-    place = KEPT / suite
+    name = suite if packages == PACKAGES else f"{suite}-boot"
+    place = KEPT / name
     if not place.exists():
-        unfinished = KEPT / f"{suite}.part"
+        unfinished = KEPT / f"{name}.part"
         shutil.rmtree(unfinished, ignore_errors=True)
         KEPT.mkdir(parents=True, exist_ok=True)
-        subprocess.run(["debootstrap", "--variant=minbase", f"--include={PACKAGES}", suite, str(unfinished)],
+        subprocess.run(["debootstrap", "--variant=minbase", f"--include={packages}", suite, str(unfinished)],
                        check=True, timeout=900, stdout=subprocess.DEVNULL)
         unfinished.rename(place)
     return place

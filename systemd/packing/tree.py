@@ -1,0 +1,55 @@
+"""What git has of a checkout: the list of files with their modes, and the time of the commit."""
+
+from __future__ import annotations
+
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+# Where a file of the checkout stands in the release; a directory stands for all below it. The first match holds.
+PLACES = {
+    "systemd/packing": "",
+    "systemd/install.sh": "install.sh",
+    **{name: name for name in (
+        "systemd", "wxsync", "wxsyncd.py", "wxsync.conf.example", "docs", "README.md", "LICENSE", "Dockerfile",
+        "docker-compose.yml", ".dockerignore", ".github/workflows/docker-image-sync.yml")},
+}
+
+
+@dataclass(frozen=True)
+class File:
+    """One file of the release."""
+
+    name: str
+    data: bytes
+    is_executable: bool = False
+
+
+def files(checkout: Path) -> list[File]:
+    """Return the release's files as they are in the checkout; which ones, and their modes, git says."""
+    found = []
+    for entry in _git(checkout, "ls-files", "--stage", "-z").split("\0"):
+        if not entry:
+            continue
+        mode, path = entry.split(" ", 1)[0], entry.split("\t", 1)[1]
+        place = _place(path)
+        if place:
+            found.append(File(place, (checkout / path).read_bytes(), mode == "100755"))
+    return found
+
+
+def committed_at(checkout: Path) -> int:
+    """Return the time of the last commit, in epoch seconds."""
+    return int(_git(checkout, "log", "-1", "--format=%ct"))
+
+
+def _place(path: str) -> str:
+    for prefix, place in PLACES.items():
+        if path == prefix or path.startswith(f"{prefix}/"):
+            return place + path[len(prefix):] if place else ""
+    return ""
+
+
+def _git(checkout: Path, *arguments: str) -> str:
+    return subprocess.run(  # noqa: S603 - our own words
+        ["git", "-C", str(checkout), *arguments], check=True, capture_output=True, timeout=60).stdout.decode()  # noqa: S607
