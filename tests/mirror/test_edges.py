@@ -13,7 +13,7 @@ from tests.support.shelf import Shelf, noise
 from wxsync.clock import SystemClock
 from wxsync.jobs.mirror.failure import SourceBroke
 from wxsync.jobs.mirror.patience import Patience
-from wxsync.jobs.mirror.stream import Stream
+from wxsync.jobs.mirror.stream import MARK_EVERY, Stream
 from wxsync.jobs.mirror.tally import Tally
 from wxsync.jobs.progress import Progress
 from wxsync.remote.registry.manifest import Descriptor
@@ -194,6 +194,25 @@ def test_a_blob_of_untold_length_is_measured_as_it_comes(contents, why):
             list(stream)
     else:
         assert b"".join(bytes(piece) for piece in stream) == b"12345678"
+        assert stream.is_sound
+
+
+@pytest.mark.parametrize("offsets", [
+    (0, 0), (1,), (MARK_EVERY, MARK_EVERY + 5), (MARK_EVERY + 5, 7), (MARK_EVERY * 2,)])
+def test_a_destination_is_served_anew_from_where_it_is(offsets):
+    """However often and wherever it broke: the bytes from there on, and the hash of all."""
+    content = noise(MARK_EVERY * 2 + 9)
+    clock = SystemClock()
+    deadline = clock.monotonic() + 9
+    stream = Stream(Teller(*[content] * 3), Descriptor("t", digest_of(content), len(content)),
+                    patience=Patience(clock, threading.Event(), deadline),
+                    tally=Tally(lambda done, total: None), buffer=memoryview(bytearray(1 << 20)), deadline=deadline)
+    for piece in stream:
+        assert piece
+    for offset in offsets:
+        stream.seek(offset)
+        assert stream.length == len(content) - offset
+        assert b"".join(bytes(piece) for piece in stream) == content[offset:]
         assert stream.is_sound
 
 

@@ -121,7 +121,7 @@ def test_two_broken_answers_are_tried_again(pair, one, side, method, path, what)
 def test_a_patch_that_breaks_goes_on_or_begins_anew(pair):
     layer = noise(LARGE)
     digest = Shelf(pair.from_, "docker.io/library/app").image("1", layers=(layer,))["digest"]
-    pair.to.server.fail_next("/blobs/uploads", 500, method="PATCH")
+    pair.to.server.fail_next("/blobs/uploads", 500, 2, method="PATCH")
     pair.to.server.fail_next("/blobs/uploads", 500, method="PATCH", after=True)
     mirrored(pair, digest)
 
