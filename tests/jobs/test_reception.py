@@ -34,7 +34,8 @@ class Desk:
         self.slot = Slot(FileLock(directory / "lock"))
         self.handed_over: list[Job] = []
         self.hurried: list[int] = []
-        self.uploads = UploadThreads(self.clock, run, workers=1, busy_s=1)  # as long as it is not started they wait
+        # As long as they are not started, jobs wait.
+        self.uploads = UploadThreads(self.clock, run, workers=1, busy_s=1, sweep=lambda *_: 5.0)
         self.reception = Reception(
             store=self.store, ledger=Ledger(self.store, self.clock, lambda: None), clock=self.clock, slot=self.slot,
             hand_over=self.handed_over.append, hurry=self.hurried.append, uploads=self.uploads,

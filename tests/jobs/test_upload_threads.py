@@ -47,7 +47,7 @@ def runs():
 
 @pytest.fixture
 def threads(runs):
-    made = UploadThreads(SystemClock(), runs, workers=2, busy_s=60)
+    made = UploadThreads(SystemClock(), runs, workers=2, busy_s=60, sweep=lambda *_: 5.0)
     yield made
     assert made.stop(10)
 
@@ -76,7 +76,7 @@ def test_a_job_under_way_is_stopped_and_others_go_on(threads, runs):
 
 
 def test_an_end_cuts_off_what_is_under_way_and_begins_nothing_more(runs):
-    threads = UploadThreads(SystemClock(), runs, workers=1, busy_s=60)
+    threads = UploadThreads(SystemClock(), runs, workers=1, busy_s=60, sweep=lambda *_: 5.0)
     threads.start([job(1), job(2)])
     wait_for(lambda: runs.begun == [1], "the first course")
     assert threads.stop(10)
@@ -97,3 +97,29 @@ def test_a_course_that_breaks_is_forgotten_and_the_thread_goes_on(threads, runs)
     wait_for(lambda: not threads.has(1) and runs.begun == [1], "the end of the broken one")
     threads.hand_over(job(2))
     wait_for(lambda: 2 in runs.begun, "the next one")
+
+
+def test_a_cancelled_job_that_waits_again_is_left_to_its_own_course(threads, runs):
+    """What it has done already, only its course knows how to end; the reception ends what was never begun."""
+    threads.start([job(1), job(2), job(3)])
+    threads.hand_over(job(4))
+    wait_for(lambda: len(runs.begun) == 2, "two courses")
+    assert threads.cancel(3)
+    assert not threads.cancel(4)
+    assert threads.has(3)
+    assert not threads.has(4)
+    runs.let_go.set()
+    wait_for(lambda: 3 in runs.begun, "the third")
+
+
+def test_what_was_left_behind_is_taken_away_beside_the_courses():
+    swept = threading.Event()
+
+    def sweep(stop, heartbeat):
+        swept.set()
+        return 0.0 if stop.wait(5) else 1.0
+
+    threads = UploadThreads(SystemClock(), lambda job, stop: None, workers=1, busy_s=60, sweep=sweep)
+    threads.start()
+    assert swept.wait(5)
+    assert threads.stop(2)

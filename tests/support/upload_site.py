@@ -86,10 +86,10 @@ class Site:
         return Transfer(self.bucket(**bucket), lambda stop: self.sessions(stop), self.clock, workers=self.workers,
                         part_size=LEAST, link_days=7, rng=lambda: 0.5)
 
-    def run(self, source: Bytes, key: str = "k.bin", **bucket: str):
+    def run(self, source: Bytes, key: str = "k.bin", *, left_s: float = 60.0, **bucket: str):
         return self.transfer(**bucket).run(
-            source, key, content_type="a/b", disposition_name="名.bin", stop=self.stop, on_upload_id=self.ids.append,
-            on_progress=self.progress.append)
+            source, key, content_type="a/b", disposition_name="名.bin", left_s=left_s, stop=self.stop,
+            on_upload_id=self.ids.append, on_progress=self.progress.append)
 
     @property
     def objects(self) -> dict[str, bytes]:

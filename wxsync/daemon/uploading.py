@@ -11,6 +11,7 @@ from wxsync.daemon.outbound import Outbound
 from wxsync.jobs.ledger import Ledger
 from wxsync.jobs.progress import Progress
 from wxsync.jobs.upload.course import OpenSource, Tools, UploadCourse
+from wxsync.jobs.upload.leftovers import LOOK_S, Leftovers
 from wxsync.jobs.upload.off import SwitchedOff
 from wxsync.jobs.upload.origins import Origins
 from wxsync.jobs.upload.threads import UploadThreads
@@ -40,7 +41,9 @@ def upload_threads(
     """Return the threads that upload; without QingStor's keys they only end what is left from before."""
     options = settings.upload
     if not settings.has_upload:
-        return UploadThreads(clock, SwitchedOff(ledger, clock).run, workers=1, busy_s=GRACE_S)
+        return UploadThreads(
+            clock, SwitchedOff(ledger, clock).run, workers=1, busy_s=GRACE_S, sweep=lambda *_: LOOK_S
+        )
 
     def fetch(url: str, stop: threading.Event, left_s: float) -> OpenSource:
         downloads = Downloads(
@@ -48,20 +51,25 @@ def upload_threads(
         )
         return downloads.open(url, stop)
 
+    transfer = _transfer(settings, clock, outbound)
+    leftovers = Leftovers(store, clock, lambda key, upload_id, stop: transfer.clean_up(key, upload_id, stop=stop))
     course = UploadCourse(
         Tools(
             store=store,
             ledger=ledger,
             clock=clock,
             origin=Origins(store, spool, fetch),
-            transfer=_transfer(settings, clock, outbound),
+            transfer=transfer,
+            leftovers=leftovers,
             progress=progress,
             new_key=lambda name: f"{uuid.uuid4()}{extension(name)}",
             bucket=settings.qingstor.bucket,
             deadline_s=options.deadline,
         )
     )
-    return UploadThreads(clock, course.run, workers=settings.jobs.upload_workers, busy_s=options.deadline + GRACE_S)
+    return UploadThreads(
+        clock, course.run, workers=settings.jobs.upload_workers, busy_s=options.deadline + GRACE_S, sweep=leftovers.turn
+    )
 
 
 def _transfer(settings: Settings, clock: Clock, outbound: Outbound) -> Transfer:

@@ -67,8 +67,5 @@ def fail_open(items: tuple[Item, ...], reason: str, result: str = FAILED) -> tup
 
 
 def cancel_open(files: Sequence[File]) -> tuple[File, ...]:
-    """Return the files with every one that has no result yet cancelled; nothing of it is at QingStor any more."""
-    return tuple(
-        file if file.result else replace(file, key="", upload_id="", result=CANCELLED, reason="已取消")
-        for file in files
-    )
+    """Return the files with every one that has no result yet cancelled."""
+    return tuple(file if file.result else replace(file, result=CANCELLED, reason="已取消") for file in files)

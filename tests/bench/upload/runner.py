@@ -48,7 +48,8 @@ def streamed(told: dict[str, str], url: str, workers: int) -> str:
                         link_days=7, rng=random.random)
     ready()
     return transfer.run(Download(url), "file.bin", content_type="", disposition_name="file.bin",
-                        stop=threading.Event(), on_upload_id=lambda _: None, on_progress=lambda _: None).sha256
+                        left_s=600.0, stop=threading.Event(), on_upload_id=lambda _: None,
+                        on_progress=lambda _: None).sha256
 
 
 def seed(told: dict[str, str], url: str, _: int) -> str:

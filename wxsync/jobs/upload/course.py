@@ -20,6 +20,7 @@ from wxsync.jobs.progress import Progress
 from wxsync.jobs.replies import failures, followups, refusals, uploads
 from wxsync.jobs.results import File
 from wxsync.jobs.upload.intake import Source
+from wxsync.jobs.upload.leftovers import Leftovers
 from wxsync.jobs.upload.tell import Teller
 from wxsync.jobs.upload.transfer import Transfer
 from wxsync.log.logger import logger
@@ -58,6 +59,7 @@ class Tools:
     clock: Clock
     origin: Origin
     transfer: Transfer
+    leftovers: Leftovers
     progress: Progress
     new_key: Callable[[str], str]
     bucket: str
@@ -104,7 +106,7 @@ class _Course:
         try:
             self._take_away_leftovers(self._stop)
             for place, file in enumerate(self.job.files):
-                if not file.result:
+                if not file.result and not self._cancelled_by:  # a cancelled one may come from before a restart
                     self._upload(place)
         except Stopped:
             if not self._cancelled_by:
@@ -117,6 +119,7 @@ class _Course:
         self._take_away_leftovers(threading.Event())
         ended = self._ended(results.FAILED, "程序内部错误")
         self._save(ended, refusals.internal_error(ended))
+        self._tools.progress.forget(ended.id)
 
     def _upload(self, place: int) -> None:
         """Give one file its result; only Stopped and StoreFault come out."""
@@ -130,8 +133,7 @@ class _Course:
             is_late = self._left_s <= 0
             why = failures.too_late(self._tools.deadline_s) if is_late else failures.explain(fault)
             result = results.TIMED_OUT if is_late else results.FAILED
-            open_file = replace(self.job.files[place], key="", upload_id="")
-            file = replace(open_file, result=result, reason=why.reason, mend=why.mend)
+            file = replace(self._let_go(place), result=result, reason=why.reason, mend=why.mend)
         file = replace(file, seconds=round(self._tools.clock.monotonic() - began, 3))
         is_there = file.result == results.SUCCEEDED
         self._change((events.Stored if is_there else events.Fetching)(self._with(place, file)))
@@ -143,9 +145,8 @@ class _Course:
         except DownloadFault as fault:
             if fault.kind is not Kind.CHANGED:
                 raise
-        file = self.job.files[place]
-        LOG.info("file changed, begun anew", job=self.job.id, link=file.source)
-        self._change(events.Fetching(self._with(place, replace(file, key="", upload_id=""))))
+        LOG.info("file changed, begun anew", job=self.job.id, link=self.job.files[place].source)
+        self._change(events.Fetching(self._with(place, self._let_go(place))))
         return self._stored(place)
 
     def _stored(self, place: int) -> File:
@@ -160,6 +161,7 @@ class _Course:
                 file.key,
                 content_type=mimetypes.guess_type(source.name)[0] or UNKNOWN_TYPE,
                 disposition_name=source.name,
+                left_s=self._left_s,
                 stop=self._stop,
                 on_upload_id=lambda upload_id: self._note_upload(place, upload_id),
                 on_progress=lambda done: teller.tell(self.job, place, done, source.length),
@@ -185,18 +187,25 @@ class _Course:
         try:
             self._tools.transfer.clean_up(file.key, file.upload_id, stop=stop)
         except RemoteFault as fault:
-            LOG.error("leftover at QingStor", job=self.job.id, key=file.key, upload=file.upload_id, why=str(fault))
-        self._change(events.Fetching(self._with(place, replace(file, key="", upload_id=""))))
+            LOG.warning("leftover at QingStor", job=self.job.id, key=file.key, upload=file.upload_id, why=str(fault))
+        self._change(events.Fetching(self._with(place, self._let_go(place))))
+
+    def _let_go(self, place: int) -> File:
+        """Return a file without its key, under which whatever may still be there, or appear, is taken away later."""
+        file = self.job.files[place]
+        if file.key:
+            self._tools.leftovers.note(file.key, file.upload_id)
+        return replace(file, key="", upload_id="")
 
     def _end(self) -> None:
         job, by = self.job, self._cancelled_by
         if by and any(not file.result for file in job.files):
-            if any(file.upload_id for file in job.files):  # QingStor did not let it go within the stop's bound
-                self._take_away_leftovers(threading.Event())
-            self._change(events.Fetching(results.cancel_open(self.job.files)))
+            files = tuple(file if file.result else self._let_go(place) for place, file in enumerate(job.files))
+            self._change(events.Fetching(results.cancel_open(files)))
         if by:
             self.job = advance(self.job, events.CancelAsked(by))
-        ended = self._ended(self._result(), followups.why_cancelled(self.job) if by else "")
+        result = self._result()
+        ended = self._ended(result, followups.why_cancelled(self.job) if result == results.CANCELLED else "")
         if ended.files:
             self._save(ended, uploads.ended(ended, self._tools.bucket, self._tools.clock.local))
         else:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 
 from wxsync.clock import Clock
 from wxsync.errors import WxsyncError
@@ -23,6 +24,7 @@ from wxsync.remote.stop import Stopped
 LOG = logger("jobs.upload")
 STOPPED_SWEEP_S = 0.7  # of the 2 s in which a stop must be obeyed; what is left then stands in the log and the store
 SWEEP_S = 60.0
+LINK_S = 20.0  # to find out which link opens; after it the one that opens in any case is given
 
 
 @dataclass(frozen=True)
@@ -50,11 +52,12 @@ class Transfer:
         self._rng = rng
 
     def run(
-        self, source: Source, key: str, *, content_type: str, disposition_name: str, stop: threading.Event,
-        on_upload_id: Callable[[str], None], on_progress: Callable[[int], None],
+        self, source: Source, key: str, *, content_type: str, disposition_name: str, left_s: float,
+        stop: threading.Event, on_upload_id: Callable[[str], None], on_progress: Callable[[int], None],
     ) -> Transferred:
         """Store what the source gives under the key; at the end every thread of it has ended.
 
+        left_s: after so long every call to QingStor fails; what is left there then is still taken away.
         on_upload_id: gets the id before the first part is sent, and "" when an upload that failed is known to be gone;
         with a file of one part it is not called. on_progress: gets the bytes that came in so far, in this thread.
         Raises the source's own errors, QingStorFault, Stopped within 2 s after stop was set. After any of them no
@@ -62,8 +65,9 @@ class Transfer:
         upload that fails while the source is read is noticed when that read returns.
         """
         order = Order(source, key, content_type, disposition_name, on_upload_id, on_progress)
-        with self._asker(stop) as asker:
-            storing = Storing(self._bucket, asker, self._asker, order, workers=self._workers,
+        askers = partial(self._asker, until=self._clock.monotonic() + left_s)
+        with askers(stop) as asker:
+            storing = Storing(self._bucket, asker, askers, order, workers=self._workers,
                               part_size=self._part_size, stop=stop)
             is_stored = False
             try:
@@ -75,15 +79,16 @@ class Transfer:
         return stored
 
     def link(self, key: str, *, stop: threading.Event) -> Link:
-        """Return the plain link when anybody can read the object, else a presigned one. Raises Stopped.
+        """Return the plain link when anybody can read the object, else a presigned one.
 
-        What cannot be found out is no failure of an upload that is done: the presigned link opens in any case.
+        What cannot be found out, within a stop's bound too, is no failure of an upload that is done: the presigned
+        link opens in any case.
         """
-        with self._asker(stop) as asker:
+        with self._asker(stop, self._clock.monotonic() + LINK_S) as asker:
             try:
                 if asker.ask(self._bucket.is_public(key)):
                     return Link(self._bucket.public_url(key), None)
-            except QingStorFault as fault:
+            except (QingStorFault, Stopped) as fault:
                 LOG.warning("public access not known, presigned link given", key=key, reason=fault.what)
         until = (self._clock.now() + timedelta(days=self._link_days)).replace(microsecond=0)
         return Link(self._bucket.presigned_url(key, until), until)
@@ -91,10 +96,10 @@ class Transfer:
     def clean_up(self, key: str, upload_id: str = "", *, stop: threading.Event) -> None:
         """After a crash: drop that upload, without an id all of exactly this key, and the object.
 
-        Harmless twice. Raises QingStorFault when QingStor does not let it, Stopped.
+        Harmless twice. Raises QingStorFault when QingStor does not let it within SWEEP_S, Stopped.
         """
         maybe = {Trace.OBJECT} if upload_id else {Trace.OBJECT, Trace.UPLOAD}
-        with self._asker(stop) as asker:
+        with self._asker(stop, self._clock.monotonic() + SWEEP_S) as asker:
             Traces(key, upload_id, maybe).sweep(self._bucket, asker)
 
     @contextmanager
