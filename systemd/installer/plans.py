@@ -45,8 +45,6 @@ def install(
     steps = [*_files(site, package, host), *_example(layout, package)]
     if wanted.user and not user_exists(wanted.user):
         steps.append(site.make_user(wanted.user))
-    if wanted.user and host.systemd < record.DYNAMIC_SINCE:
-        steps += site.open_secrets(wanted.user)
     changing = list(_changes(site, package, host, wanted))
     steps += changing
     launcher = f"{layout.prefix}/current/bin/wxsyncd"

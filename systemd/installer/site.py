@@ -11,7 +11,6 @@ import subprocess
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from installer import actions
@@ -117,14 +116,6 @@ class Site:
 
         return Action(f"建立系统用户 {name}", act)
 
-    def open_secrets(self, user: str) -> Iterator[Action]:
-        """Yield what lets a static user read the secrets where systemd knows no LoadCredential."""
-        directory = self.layout.secrets
-        files = [*directory.iterdir()] if directory.is_dir() else []
-        for path, mode in ((directory, 0o750), *((path, 0o640) for path in files)):
-            if not path.exists() or path.stat().st_mode & 0o777 != mode or path.group() != user:
-                yield Action(f"chown root:{user} {path}，chmod {mode:o}", partial(_open, path, user, mode))
-
     def remove_user(self, name: str) -> Action:
         """Remove the user that an installation made."""
         return Action(f"删除系统用户 {name}", lambda: _run_quietly("userdel", name))
@@ -193,11 +184,6 @@ def _is(path: Path, text: str) -> bool:
         return path.read_text(encoding="utf-8") == text and not path.is_symlink()
     except (OSError, UnicodeDecodeError):
         return False
-
-
-def _open(path: Path, user: str, mode: int) -> None:
-    shutil.chown(path, "root", user)
-    path.chmod(mode)
 
 
 def _run_quietly(*command: str) -> None:

@@ -17,10 +17,9 @@ def directory(tmp_path):
     return runtime
 
 
-def copy(tmp_path, directory) -> int:
-    return subprocess.run(
-        [str(ROOT / "systemd/copy-config"), str(tmp_path / "wxsync.conf"), str(directory)], stderr=subprocess.PIPE,
-        timeout=30, check=False).returncode
+def copy(tmp_path, directory, *more: str) -> int:
+    command = [str(ROOT / "systemd/copy-config"), str(tmp_path / "wxsync.conf"), str(directory), *more]
+    return subprocess.run(command, stderr=subprocess.PIPE, timeout=30, check=False).returncode
 
 
 def left_over(directory) -> list[str]:
@@ -52,6 +51,17 @@ def test_a_link_in_the_directory_is_replaced_not_followed(tmp_path, directory):
     assert copy(tmp_path, directory) == 0
     assert victim.read_text() == "untouched"
     assert not (directory / "wxsync.conf").is_symlink()
+
+
+def test_secrets_are_copied_too_where_that_is_asked_for(tmp_path, directory):
+    (tmp_path / "secrets").mkdir()
+    (tmp_path / "secrets/wecom.secret").write_text("s")
+    assert copy(tmp_path, directory, str(tmp_path / "secrets")) == 0
+    assert (directory / "secrets/wecom.secret").read_text() == "s"
+    assert (directory / "secrets/wecom.secret").stat().st_mode & 0o077 == 0
+    assert (directory / "wxsync.conf").exists()
+    assert copy(tmp_path, directory) == 0
+    assert left_over(directory) == ["wxsyncd"]
 
 
 def test_the_directory_itself_may_be_a_link_of_systemd(tmp_path, directory):

@@ -329,13 +329,15 @@ def test_a_directory_of_somebody_else_is_not_taken(machine, capsys):
 def test_the_drop_in_is_the_memory(tmp_path):
     path = tmp_path / "10-install.conf"
     for wanted in (Record("/opt/wxsyncd"), Record("/data/w", "wxsyncd", made_user=True)):
-        path.write_text(record.drop_in(wanted, ["wecom.secret"], 247))
+        path.write_text(record.drop_in(wanted, ["wecom.secret"], 252))
         assert record.remembered(path) == wanted
     assert "User=wxsyncd" in path.read_text()
     assert "LoadCredential=wecom.secret:" in path.read_text()
     old = record.drop_in(Record("/opt/wxsyncd", "wxsyncd"), ["wecom.secret"], 245)
     assert "LoadCredential" not in old
-    assert "CREDENTIALS_DIRECTORY=/etc/wxsyncd/secrets" in old
+    assert "CREDENTIALS_DIRECTORY=/run/wxsyncd/secrets" in old
+    assert "ExecStartPre=-+/opt/wxsyncd/current/systemd/copy-config" in old
+    assert "CREDENTIALS" not in record.drop_in(Record("/opt/wxsyncd"), [], 247)
     path.write_text("garbage")
     assert record.remembered(path) is None
     assert record.remembered(tmp_path / "none") is None

@@ -13,6 +13,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import urllib.error
@@ -73,6 +74,7 @@ def unpack(version: str) -> Path:
 def configure(extra: str = "", api: str = "http://127.0.0.1:9") -> None:
     """Write a configuration of bot and relay; the secret is a file of its own."""
     corp, agent, secret, token, key = IDENTITY
+    CONF.parent.mkdir(exist_ok=True)
     CONF.write_text(
         f"[wecom]\ncorp_id = {corp}\nagent_id = {agent}\ntoken = {token}\nencoding_aes_key = {key}\napi_base = {api}\n"
         f"[proxy]\ntargets = http://127.0.0.1:8503\n{extra}")
@@ -137,7 +139,7 @@ def serve(version: str) -> None:
     with wecom() as stand_in:
         configure(api=stand_in.url)
         run(f"/root/wxsyncd-{version}/install.sh")  # takes the secret file up
-        assert "wecom.secret" in run("systemctl", "cat", "wxsyncd")
+        assert "secret" in Path("/etc/systemd/system/wxsyncd.service.d/10-install.conf").read_text()
         run("systemctl", "start", "wxsyncd")
         assert health()["version"] == version
         stand_in.verify()
@@ -183,6 +185,65 @@ def serve(version: str) -> None:
         assert "watchdog" in run("journalctl", "-u", "wxsyncd", "--no-pager").lower()
         stand_in.verify()
     assert int(show("NRestarts")) >= 1
+
+
+def prepare(version: str) -> None:
+    """Install and start, in short."""
+    configure()
+    run(f"{unpack(version)}/install.sh")
+    assert health()["version"] == version
+
+
+def edit() -> None:
+    """What the operator does in the editor: the secret stands in the file, too."""
+    configure()
+    (SECRETS / "wecom.secret").unlink()
+    CONF.write_text(CONF.read_text().replace("[wecom]", f"[wecom]\nsecret = {IDENTITY[2]}"))
+
+
+def documented(version: str) -> None:
+    """Run the README's commands as written; only the editor is ours."""
+    Path("/usr/local/bin/vi").write_text(
+        "#!/bin/sh\ngrep -q corp_id $1 || exit 1\n/usr/bin/python3 -I /root/io/guest.py edit\n")
+    Path("/usr/local/bin/vi").chmod(0o755)
+    os.chdir("/root")
+    for name in (f"wxsyncd-{version}.tar.gz", f"wxsyncd-{version}.tar.gz.sha256"):
+        run("cp", f"/root/io/{name}", "/root")
+    with tempfile.TemporaryDirectory() as room:
+        run("tar", "-xzf", f"wxsyncd-{version}.tar.gz", "-C", room)
+        readme = Path(room, f"wxsyncd-{version}/README.md").read_text()
+        more = Path(room, f"wxsyncd-{version}/docs/install.md").read_text()
+    section = readme[readme.index("## 部署"):readme.index("## 从旧程序")]
+    install, start, later = blocks(section)
+    secrets, sockets = blocks(more)
+    run("bash", "-euc", install)
+    run("bash", "-euc", start)
+    assert health("bot")["version"] == version
+    run("bash", "-euc", secrets.replace("应用的 Secret", IDENTITY[2]))
+    assert "wecom.secret" in run("systemctl", "cat", "wxsyncd")
+    run("bash", "-euc", sockets)
+    with wecom() as stand_in:
+        stand_in.verify()
+    for line in later.splitlines():
+        told = run("bash", "-euc", f"cd /root/wxsyncd-{version}; {line}", status=None)
+        assert ("没有更早" in told) == ("rollback" in line), told
+    assert not Path("/opt/wxsyncd").exists()
+
+
+def blocks(text: str) -> list[str]:
+    return re.findall(r"```bash\n(.*?)```", text, re.DOTALL)
+
+
+def static_user(version: str) -> None:
+    configure()
+    run(f"{unpack(version)}/install.sh", "--user", "wxbot")
+    assert show("User") == "wxbot" and show("DynamicUser") == "no"
+    assert not Path("/var/lib/wxsyncd").is_symlink()
+    with wecom() as stand_in:
+        stand_in.verify()
+    assert "没有要做的" in run(f"{CURRENT}/install.sh")  # remembered
+    run(f"{CURRENT}/install.sh", "uninstall", "--purge")
+    assert "wxbot" not in Path("/etc/passwd").read_text()
 
 
 def again(version: str) -> None:
@@ -295,7 +356,8 @@ def killed(old: str, new: str, rounds: int) -> None:
     chance = random.Random(rounds)
     for turn in range(rounds):
         subprocess.run(["rm", "-rf", f"/opt/wxsyncd/versions/{new}"], check=True, timeout=60)
-        installer = subprocess.Popen([f"{top}/install.sh", "upgrade"], stdout=subprocess.DEVNULL, start_new_session=True)
+        installer = subprocess.Popen(
+            [f"{top}/install.sh", "upgrade"], stdout=subprocess.DEVNULL, start_new_session=True)
         time.sleep(chance.uniform(0, whole_s))
         with contextlib.suppress(ProcessLookupError):
             os.killpg(installer.pid, signal.SIGKILL)
@@ -316,4 +378,8 @@ def killed(old: str, new: str, rounds: int) -> None:
 
 if __name__ == "__main__":
     scenario, *arguments = sys.argv[1:]
-    globals()[scenario](*(int(each) if each.isdigit() else each for each in arguments))
+    try:
+        globals()[scenario](*(int(each) if each.isdigit() else each for each in arguments))
+    except BaseException:
+        print(journal()[-4000:], flush=True)
+        raise

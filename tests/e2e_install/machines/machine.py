@@ -70,7 +70,7 @@ class Machine:
         program.chmod(0o755)
         top = self._top
         enter = (f"mount --bind {self.io} {top}/root/io && mount -t proc proc {top}/proc && exec chroot {top} "
-                 "/usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin /root/io/script")
+                 "/usr/bin/env -i PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin /root/io/script")
         done = subprocess.run(
             ["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "sh", "-c", enter], timeout=120,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
