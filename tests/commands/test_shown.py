@@ -103,8 +103,8 @@ class TestCourse:
     def test_what_moves_has_a_bar(self):
         assert shown.course(self.open((512, 1024), (0, None), (2048, None)), [100.0, None, None], 200) == [
             "#12 镜像同步：工作流运行中（0/3）",
-            "  ██████████░░░░░░░░░░  50% 512 字节 / 1.0 KiB 100 字节/秒 image0",
-            "  2.0 KiB image2"]
+            "  ██████████░░░░░░░░░░  50% 512 字节 / 1.0 KB 100 字节/秒 image0",
+            "  2.0 KB image2"]
 
     def test_more_than_was_announced_is_no_more_than_all(self):
         assert "█" * 20 + " 100%" in shown.course(self.open((2048, 1024)), [None], 200)[1]

@@ -129,7 +129,7 @@ def test_an_upload_that_failed_is_repeated_by_retry(sandbox, start):
     text = ask(sandbox, "重试")
     assert text.startswith("✅ 文件上传成功！\n")
     assert opened(text) == sandbox.origin.files["/report.pdf"][1]
-    assert ask(sandbox, "重试").startswith("ℹ️ 没有需要重试的内容")
+    assert ask(sandbox, "重试").startswith("ℹ️ 没有需要重试的文件")
 
 
 def test_a_daemon_that_is_stopped_takes_the_upload_up_again(sandbox, start):

@@ -50,8 +50,9 @@ def nothing_to_retry(last: Job | None) -> str:
         return f"ℹ️ 任务 #{last.id} 还没有结束\n收到它的结果后再发送「重试」；发送「取消」可停止它。"
     if last.spooled and last.result != results.SUCCEEDED:
         return f"ℹ️ 任务 #{last.id} 上传的是本地文件，不能重试\n请重新执行 wxsyncd upload。"
-    what = "文件都已上传" if last.kind == "upload" else "镜像都已成功"
-    return f"ℹ️ 没有需要重试的内容\n上一个任务（#{last.id}）的{what}。"
+    if last.kind == "upload":
+        return f"ℹ️ 没有需要重试的文件\n上一次上传（任务 #{last.id}）的文件都已上传。"
+    return f"ℹ️ 没有需要重试的镜像\n上一次同步（任务 #{last.id}）的镜像都已成功。"
 
 
 def token_expires(at_local: datetime, left: timedelta) -> str:
