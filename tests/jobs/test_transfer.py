@@ -10,6 +10,7 @@ from datetime import timedelta
 import pytest
 
 from tests.support.plain_client import call
+from tests.support.records import recorded
 from tests.support.upload_site import LEAST, Bytes, HastyClock, Site, content_of
 from wxsync.clock import SystemClock
 from wxsync.errors import RemoteFault
@@ -309,18 +310,18 @@ def test_a_stop_ends_it_within_two_seconds_in_each_phase(site, phase):
     assert_nothing_left(site)
 
 
-def test_a_stop_beats_a_service_that_hangs_altogether(site, caplog):
+def test_a_stop_beats_a_service_that_hangs_altogether(site):
     site.clock = SystemClock()
     site.server.fail_next(PART, "hang", 99)
     site.server.fail_next("upload_id", "hang", 99, method="DELETE")
     timer = threading.Timer(1, site.stop.set)
     timer.start()
     started = time.monotonic()
-    with pytest.raises(Stopped):
+    with recorded("jobs.upload") as told, pytest.raises(Stopped):
         site.run(Bytes(content_of(6 * LEAST)))
     assert time.monotonic() - started < 3
     (left,) = site.store.open_uploads()
-    assert [record.fields["upload"] for record in caplog.records if record.levelname == "ERROR"] == [left]
+    assert [fields["upload"] for fields in told.fields("multipart upload left open")] == [left]
     assert site.ids == [left]  # the store still knows it
     site.server.faults.clear()
     site.stop.clear()

@@ -10,6 +10,7 @@ from datetime import timedelta
 
 import pytest
 
+from tests.support.records import recorded
 from tests.support.upload_site import LEAST, Bytes, Site, content_of
 from wxsync.clock import SystemClock
 from wxsync.jobs import events
@@ -223,15 +224,16 @@ def test_an_object_that_appears_after_the_failure_is_taken_away(desk):
     assert (here.site.objects, here.leftovers_known) == ({}, [])
 
 
-def test_what_never_goes_is_given_up_and_named_in_the_log(desk, caplog):
+def test_what_never_goes_is_given_up_and_named_in_the_log(desk):
     here = desk(size=10)
     here.site.server.fail_next("k.bin", 403, 99, method="DELETE")
     here.leftovers.note("k.bin", "id")
     later(here, 3600)
     assert here.leftovers_known[0]["tries"] == 1
-    later(here, KEPT_FOR.total_seconds() + 3600)
+    with recorded("jobs.upload") as told:
+        later(here, KEPT_FOR.total_seconds() + 3600)
     assert here.leftovers_known == []
-    assert caplog.records[-1].fields["upload"] == "id"
+    assert vars(told.all[-1])["fields"]["upload"] == "id"
 
 
 def test_what_cannot_be_cleaned_after_a_restart_is_noted_and_the_upload_begins_anew(desk):

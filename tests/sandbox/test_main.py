@@ -31,7 +31,7 @@ def end(process):
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_it_tells_all_addresses_and_ends_on_a_signal(number):
     process, told = start("--member", "lisi")
-    assert set(told) == {"chat", "member", "wecom", "github", "qingstor", "settings"}
+    assert set(told) == {"chat", "member", "wecom", "github", "qingstor", "origin", "settings"}
     assert told["settings"]["wecom"]["api_base"] == told["wecom"]
     port = int(told["chat"].rpartition(":")[2].strip("/"))
     assert call(port, "GET", "/api/chat").json() == {"version": 0, "member": "lisi", "entries": []}
