@@ -63,15 +63,17 @@ def install(
 
 def rollback(site: Site, target: str, *, starts: bool) -> Plan:
     """Return what makes an older version that is still laid the one that runs."""
-    is_active = site.systemctl.is_active()
+    is_active, sockets = site.systemctl.is_active(), site.active_sockets()
     states = site.needs_restore(target)
-    steps: list[Action] = [site.stop()] if is_active and states else []
+    steps: list[Action] = []
     if states:
+        steps += [site.stop(sockets)] if is_active or sockets else []
         steps.append(site.restore_state(*states))
     # The older program need not understand the newer unit: here the units go first.
     steps += [*site.write_units(site.units_of(target)), site.switch(target), site.reload_units()]
-    if is_active and starts:
-        steps.append(site.start("restart"))
+    if starts:
+        steps += site.start_sockets(sockets) if states else ()
+        steps += [site.start("restart")] if is_active else []
     return Plan(tuple(steps))
 
 
@@ -145,11 +147,13 @@ def _example(layout: Layout, package: Package) -> Iterator[Action]:
 
 def _switch_back(site: Site, version: str) -> Iterator[Action]:
     """Yield the way back to the version that ran before; whole texts, since the units were changed by then."""
-    yield site.stop()
+    sockets = site.active_sockets()
+    yield site.stop(sockets)
     yield site.restore_state_if_needed(version)
     yield from (actions.write(path, text, 0o644) for path, text in site.units_of(version).items())
     yield site.switch(version)
     yield site.reload_units()
+    yield from site.start_sockets(sockets)
     yield site.start("restart")
 
 

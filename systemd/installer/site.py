@@ -15,7 +15,7 @@ from pathlib import Path
 
 from installer import actions
 from installer.actions import Action, Failed
-from installer.layout import DEFAULT_PREFIX, SERVICE, UNITS, Layout
+from installer.layout import DEFAULT_PREFIX, SERVICE, SOCKETS, UNITS, Layout
 from installer.package import Package
 from installer.systemctl import Systemctl
 
@@ -74,9 +74,18 @@ class Site:
         """Have systemd forget a unit that is gone."""
         return Action(f"systemctl reset-failed {SERVICE}", lambda: self.systemctl.try_order("reset-failed", SERVICE))
 
-    def stop(self) -> Action:
-        """Stop it."""
-        return self._order("stop", SERVICE)
+    def active_sockets(self) -> tuple[str, ...]:
+        """Return the socket units that are in use."""
+        return tuple(unit for unit in SOCKETS if self.systemctl.is_active(unit))
+
+    def stop(self, sockets: tuple[str, ...]) -> Action:
+        """Stop it, and the sockets before it: the next connection would start it again."""
+        return self._order("stop", *sockets, SERVICE)
+
+    def start_sockets(self, sockets: tuple[str, ...]) -> Iterator[Action]:
+        """Yield what opens them again."""
+        if sockets:
+            yield self._order("start", *sockets)
 
     def restore_state(self, schema: int, newer: int) -> Action:
         """Put the copy that was made before the schema changed in the place of the state; the newer one is kept."""

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from packing.archive import pack, with_sums
 from packing.sbom import sbom
-from packing.tree import File, committed_at, files
+from packing.tree import File, committed_at, files, is_changed
 from packing.wheels import fetch, read_lock
 
 
@@ -28,6 +28,8 @@ def main() -> int:
     target.write_bytes(data)
     digest = hashlib.sha256(data).hexdigest()
     target.with_name(f"{name}.sha256").write_text(f"{digest}  {name}\n", encoding="ascii")
+    if is_changed(arguments.checkout):
+        print("note: changes that are not committed are in it", file=sys.stderr)
     print(f"{target}  {len(data)} bytes  sha256 {digest}")
     return 0
 

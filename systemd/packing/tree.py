@@ -38,6 +38,11 @@ def files(checkout: Path) -> list[File]:
     return found
 
 
+def is_changed(checkout: Path) -> bool:
+    """Tell whether tracked files differ from the last commit."""
+    return bool(_git(checkout, "status", "--porcelain", "--untracked-files=no"))
+
+
 def committed_at(checkout: Path) -> int:
     """Return the time of the last commit, in epoch seconds."""
     return int(_git(checkout, "log", "-1", "--format=%ct"))

@@ -185,6 +185,16 @@ def test_what_is_no_listening_tcp_socket_is_refused(tmp_path):
         assert "ListenStream" in (tmp_path / "log").read_text()
 
 
+def test_a_descriptor_that_is_not_there_is_refused(tmp_path):
+    daemon = DaemonProcess(tmp_path, RELAY)
+    done = subprocess.run(
+        ["sh", "-c", 'LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=relay exec "$@" 3<&-', "sh", sys.executable, ENTRY,
+         "--config", str(daemon.config)], env=clean_environment(), capture_output=True, text=True, timeout=60,
+        check=False)
+    assert done.returncode == 78, done.stderr
+    assert "描述符" in done.stderr
+
+
 def test_descriptors_for_another_process_are_not_taken():
     environ = {"LISTEN_FDS": "3", "LISTEN_PID": "1", "WATCHDOG_USEC": "x", "HOME": "/"}
     assert take(environ, 4711) == Supervision()

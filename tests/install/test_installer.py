@@ -34,7 +34,7 @@ here=$(dirname "$0")
 echo "$*" >>"$here/log"
 case $1 in
 --version) echo "systemd $(cat "$here/version") (test)" ;;
-is-active) [ "$2" = wxsyncd.service ] && cat "$here/active" ;;
+is-active) if [ "$2" = wxsyncd.service ]; then cat "$here/active"; else cat "$here/socket"; fi ;;
 is-enabled) cat "$here/enabled" ;;
 show) echo NeedDaemonReload=no ;;
 enable) echo enabled >"$here/enabled" ;;
@@ -54,7 +54,8 @@ class Machine:
         self.directory, self.root, self.top = directory, directory / "root", top
         (self.root / "run/systemd/system").mkdir(parents=True)
         (self.root / "usr/local/bin").mkdir(parents=True)
-        for name, text in (("active", "inactive"), ("enabled", "disabled"), ("version", "252"), ("log", "")):
+        for name, text in (("active", "inactive"), ("enabled", "disabled"), ("socket", "inactive"), ("version", "252"),
+                           ("log", "")):
             (directory / name).write_text(text)
         (directory / "systemctl").write_text(SYSTEMCTL)
         (directory / "systemctl").chmod(0o755)
@@ -224,6 +225,8 @@ def test_a_version_that_does_not_start_is_taken_back_with_its_state(machine, cap
         ("wxsync/store/database.py", "(?m)^SCHEMA_VERSION = .*", f"SCHEMA_VERSION = {SCHEMA_VERSION + 1}"))
     machine.configure()
     assert machine.run() == 0
+    (machine.directory / "socket").write_text("active")
+    machine.forget()
     state = machine.layout.state
     for name, text in (("wxsyncd.sqlite3", "new"), ("wxsyncd.sqlite3-wal", "newer"),
                        (f"wxsyncd.sqlite3.schema-{SCHEMA_VERSION}", "old")):
@@ -232,6 +235,11 @@ def test_a_version_that_does_not_start_is_taken_back_with_its_state(machine, cap
     assert "已经换回原来的版本" in capsys.readouterr().out
     assert machine.layout.running() == VERSION
     assert machine.is_active()
+    # No connection may start the service while its state is being changed.
+    sockets = "wxsyncd.socket wxsyncd-relay.socket"
+    orders = [line for line in machine.asked() if line.split()[0] in {"start", "stop", "restart"}]
+    assert orders == ["restart wxsyncd.service", f"stop {sockets} wxsyncd.service", f"start {sockets}",
+                      "restart wxsyncd.service"]
     assert (state / "wxsyncd.sqlite3").read_text() == "old"
     assert not (state / "wxsyncd.sqlite3-wal").exists()
     assert (state / f"wxsyncd.sqlite3.schema-{SCHEMA_VERSION + 1}").read_text() == "new"
