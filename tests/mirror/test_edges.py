@@ -56,7 +56,7 @@ def test_a_destination_that_takes_nothing_is_tried_five_times_and_the_source_ask
     shelf.image("1", layers=(layer,))
     pair.to.server.fail_next(f"digest={quote(digest_of(layer))}", 500, 1000, method="PUT")
     failed = outcome(pair)
-    assert (failed.result, failed.reason[:6]) == ("failed", "连接仓库失败")
+    assert (failed.result, failed.reason[:11]) == ("failed", "目标仓库的答复不正常，")
     assert pair.from_.content.served[digest_of(layer)] == size
     assert len(pair.to.server.seen("PUT", f"digest={quote(digest_of(layer))}")) == 5
 
@@ -72,7 +72,7 @@ def test_a_destination_that_fails_for_good_is_told_after_some_tries(pair, shelf)
     shelf.image("1", layers=(noise(2000),))
     pair.to.server.fail_next("/blobs/", 500, 1000)
     failed = outcome(pair)
-    assert (failed.result, failed.reason[:6]) == ("failed", "连接仓库失败")
+    assert (failed.result, failed.reason[:11]) == ("failed", "目标仓库的答复不正常，")
 
 
 def test_an_upload_that_cannot_be_dropped_is_left(pair, shelf):
@@ -132,7 +132,7 @@ def test_a_configuration_that_comes_wrong(pair, shelf, times):
 def test_a_configuration_that_breaks_off_for_good(pair, shelf):
     shelf.image("1")
     pair.from_.server.fail_next("/blobs/", 500, 1000)
-    assert outcome(pair, item("app:1", platforms=("linux/amd64",))).reason.startswith("连接仓库失败")
+    assert outcome(pair, item("app:1", platforms=("linux/amd64",))).reason.startswith("源仓库的答复不正常")
 
 
 def test_content_without_a_platform_is_for_no_platform(pair, shelf):

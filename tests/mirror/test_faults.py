@@ -191,7 +191,7 @@ def test_another_manifest_behind_the_tag_is_noticed(pair, one):
 
 def test_a_silent_source_is_a_network_fault(pair):
     pair.from_.server.down()
-    refused(pair, "连接仓库失败")
+    refused(pair, "连接源仓库失败", pair.source, "请检查网络")
 
 
 def test_one_broken_image_leaves_the_others_alone(pair, one):

@@ -77,7 +77,7 @@ class TestFailures:
         (Kind.NOT_FOUND, SOURCE, "not-found"), (Kind.NOT_FOUND, DESTINATION, "destination-denied"),
         (Kind.DENIED, SOURCE, "source-denied"), (Kind.REFUSED, DESTINATION, "destination-denied"),
         (Kind.QUOTA, DESTINATION, "quota"), (Kind.RATE_LIMITED, SOURCE, "rate-limited"),
-        (Kind.BAD_ANSWER, SOURCE, "network"), (Kind.SCHEMA_1, SOURCE, "old-format")])
+        (Kind.BAD_ANSWER, SOURCE, "source-trouble"), (Kind.SCHEMA_1, SOURCE, "old-format")])
     def test_each_kind_has_its_class(self, kind, side, wanted):
         assert failure_of(RegistryFault(kind, "said", where="w"), side).kind == wanted
 
@@ -86,6 +86,18 @@ class TestFailures:
     def test_each_class_has_words(self, kind, side):
         failure = failure_of(RegistryFault(kind, "said", where="w", mend="做法"), side)
         assert syncs.local_reason(failure.kind, failure.reason)
+
+    @pytest.mark.parametrize(("side", "begin"), [(SOURCE, "连接源仓库失败"), (DESTINATION, "连接目标仓库失败")])
+    def test_no_answer_is_told_with_side_host_and_next_step(self, side, begin):
+        mend = "registry-1.docker.io：找不到该域名，请检查主机名和服务器的 DNS 设置"
+        failure = failure_of(RegistryFault(Kind.NETWORK, "unknown name", where="GET docker.io/a", mend=mend), side)
+        assert syncs.local_reason(failure.kind, failure.reason) == f"{begin}（{mend}）"
+
+    @pytest.mark.parametrize(("side", "begin"), [(SOURCE, "源仓库"), (DESTINATION, "目标仓库")])
+    def test_an_answer_that_is_no_help_is_told_with_side_place_and_status(self, side, begin):
+        failure = failure_of(RegistryFault(Kind.NETWORK, "registry answered 502", where="GET h/a 1", status=502), side)
+        wanted = f"{begin}的答复不正常，请稍后再发送（HTTP 502，GET h/a 1）"
+        assert syncs.local_reason(failure.kind, failure.reason) == wanted
 
     def test_a_refused_address_says_what_to_do(self):
         refused = AddressRefused(Verdict.PRIVATE, where="10.0.0.1", section="registry")

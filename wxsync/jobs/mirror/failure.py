@@ -14,7 +14,6 @@ _CLASSES = {
     Kind.QUOTA: "quota",
     Kind.SCHEMA_1: "old-format",
     Kind.DIGEST_MISMATCH: "digest-mismatch",
-    Kind.ADDRESS_REFUSED: "address-refused",
 }
 
 
@@ -47,5 +46,11 @@ def failure_of(fault: RemoteFault, side: str) -> Failure:
         kind = Kind.ADDRESS_REFUSED if isinstance(fault, AddressRefused) else Kind.NETWORK
     if kind in {Kind.DENIED, Kind.REFUSED, Kind.UNSUPPORTED} or (kind is Kind.NOT_FOUND and side == DESTINATION):
         return Failure(f"{side}-denied", fault.what)
-    words = fault.mend if kind is Kind.ADDRESS_REFUSED else fault.what
-    return Failure(_CLASSES.get(kind, "network"), words, fault.retry_after_s)
+    if kind is Kind.ADDRESS_REFUSED:
+        return Failure("address-refused", fault.mend)
+    if kind in _CLASSES:
+        return Failure(_CLASSES[kind], fault.what, fault.retry_after_s)
+    if fault.mend:  # no answer came: it names the host, the cause and what to look at
+        return Failure(f"{side}-network", fault.mend, fault.retry_after_s)
+    said = f"HTTP {fault.status}" if fault.status else fault.what
+    return Failure(f"{side}-trouble", f"{said}，{fault.where}", fault.retry_after_s)

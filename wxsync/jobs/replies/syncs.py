@@ -25,6 +25,10 @@ LOCAL_CLASSES = {  # the same of a copy by this process
     **REASON_CLASSES,
     "source-denied": "源仓库拒绝访问（私有镜像或需要登录），请让管理员在 [registry] source_auth 配置源仓库凭据",
     "destination-denied": "目标仓库拒绝写入，请让管理员检查 [registry] username / password 和命名空间",
+    "source-network": "连接源仓库失败",
+    "destination-network": "连接目标仓库失败",
+    "source-trouble": "源仓库的答复不正常，请稍后再发送",
+    "destination-trouble": "目标仓库的答复不正常，请稍后再发送",
     "old-format": "镜像只有 2016 年以前的旧格式（schema 1），不能复制；请换一个较新的标签",
     "too-large": "镜像索引里的平台太多，请用 --platform 只要其中几个",
     "address-refused": "源仓库的地址不能访问",
@@ -39,9 +43,9 @@ def reason_text(reason_class: str, reason: str) -> str:
 
 
 def local_reason(reason_class: str, reason: str, after_s: float | None = None) -> str:
-    """Return why this process could not copy an image: the class with its next step, and what the registry said.
+    """Return why this process could not copy an image: the class, its next step, and what the registry said.
 
-    after_s: how long the registry wants to be left alone.
+    Where no answer came, the next step is in the reason. after_s: how long the registry wants to be left alone.
     """
     words = LOCAL_CLASSES[reason_class]
     if after_s:
