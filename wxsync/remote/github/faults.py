@@ -6,10 +6,10 @@ Sources: docs.github.com/rest (troubleshooting, rate limits, contents, workflow 
 from __future__ import annotations
 
 import json
-from email.utils import parsedate_to_datetime
 
 from wxsync.errors import RemoteFault
 from wxsync.remote.exchange import Response
+from wxsync.remote.retryafter import instant_of, retry_after_s
 
 SECONDARY_LIMIT_S = 60.0  # what GitHub asks for when it names no time
 MESSAGE_CHARACTERS = 300
@@ -79,7 +79,7 @@ def fault_of(response: Response, *, method: str, path: str, place: str) -> GitHu
             status=status,
             temporary=True,
             maybe_done=method != "GET",
-            retry_after_s=_seconds(response.header("Retry-After")),
+            retry_after_s=_asked_s(response),
         )
     else:
         kind, what, mend = "refused", f"GitHub 拒绝了请求（{status}）：{message}", "请管理员按提示检查仓库设置"
@@ -98,7 +98,7 @@ def message_of(response: Response) -> str:
 
 def _refused_or_limited(response: Response, message: str, where: str) -> GitHubFault:
     """403 and 429 are a rate limit, primary or secondary, or a missing permission."""
-    pause_s = _seconds(response.header("Retry-After"))
+    pause_s = _asked_s(response)
     if pause_s is None and response.header("x-ratelimit-remaining") == "0":
         pause_s = _until_reset(response)
     if pause_s is None and (response.status == 429 or "rate limit" in message.lower()):
@@ -156,19 +156,14 @@ def _mend_missing(path: str) -> str:
     return "请管理员核对 GITHUB_REPO、GITHUB_BRANCH，以及令牌能访问这个仓库"
 
 
-def _seconds(text: str | None) -> float | None:
-    """Retry-After in seconds (RFC 9110 10.2.3); GitHub sends no dates there."""
-    return float(text) if text and text.isascii() and text.isdigit() and len(text) < 8 else None
+def _asked_s(response: Response) -> float | None:
+    return retry_after_s(response.header("Retry-After"), date=response.header("Date"))
 
 
 def _until_reset(response: Response) -> float:
     """Seconds from the answer's own Date to x-ratelimit-reset, so that a wrong clock here does not matter."""
-    reset = _epoch(response.header("x-ratelimit-reset"))
-    try:
-        now = parsedate_to_datetime(response.header("Date") or "").timestamp()
-    except (TypeError, ValueError):
-        return SECONDARY_LIMIT_S
-    return max(1.0, reset - now) if reset is not None else SECONDARY_LIMIT_S
+    reset, now = _epoch(response.header("x-ratelimit-reset")), instant_of(response.header("Date"))
+    return SECONDARY_LIMIT_S if reset is None or now is None else max(1.0, reset - now.timestamp())
 
 
 def _epoch(text: str | None) -> float | None:

@@ -10,15 +10,14 @@ import enum
 import json
 import re
 from datetime import datetime
-from email.utils import parsedate_to_datetime
 
 from wxsync.errors import RemoteFault
 from wxsync.remote.exchange import Response
+from wxsync.remote.retryafter import instant_of, retry_after_s
 
 MAX_SKEW_S = 900.0  # the service refuses a date that is further off
 MESSAGE_CHARACTERS = 300
 _CODE = re.compile(r"[a-z0-9_]{1,64}", re.ASCII)
-_SECONDS = re.compile(r"[0-9]{1,6}", re.ASCII)
 
 
 class Kind(enum.Enum):
@@ -82,7 +81,8 @@ def fault_of(response: Response, *, where: str, now: datetime) -> QingStorFault:
     if status == 429 or (status >= 500 and status != 507):
         return QingStorFault(
             Kind.UNAVAILABLE, f"QingStor cannot serve now ({status})", where=where, code=code, status=status,
-            temporary=True, retry_after_s=_retry_after_s(response, now), maybe_done=status != 429)
+            temporary=True, maybe_done=status != 429,
+            retry_after_s=retry_after_s(response.header("Retry-After"), date=response.header("Date"), now=now))
     kind = _kind(code, status)
     if not code and status == 403 and skew_s is not None and abs(skew_s) > MAX_SKEW_S:
         kind = Kind.CLOCK
@@ -123,25 +123,6 @@ def _told(response: Response) -> tuple[str, str]:
     return (code if _CODE.fullmatch(code) else ""), short
 
 
-def _instant(text: str | None) -> datetime | None:
-    try:
-        instant = parsedate_to_datetime((text or "")[:64])
-    except (TypeError, ValueError, IndexError):
-        return None
-    return instant if instant.tzinfo is not None else None
-
-
 def _skew_s(response: Response, now: datetime) -> float | None:
-    theirs = _instant(response.header("Date"))
+    theirs = instant_of(response.header("Date"))
     return None if theirs is None else (now - theirs).total_seconds()
-
-
-def _retry_after_s(response: Response, now: datetime) -> float | None:
-    """Return Retry-After in seconds, given as such or as a date (RFC 9110 10.2.3)."""
-    text = response.header("Retry-After") or ""
-    if _SECONDS.fullmatch(text):
-        return float(text)
-    until = _instant(text)
-    if until is None:
-        return None
-    return max(0.0, (until - (_instant(response.header("Date")) or now)).total_seconds())

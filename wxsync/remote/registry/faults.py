@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import enum
 import json
-from email.utils import parsedate_to_datetime
 from typing import Protocol
 
 from wxsync.errors import RemoteFault
 from wxsync.remote.address import AddressRefused
+from wxsync.remote.retryafter import retry_after_s
 
 WORDS_CHARACTERS = 200
-_DELAY_DIGITS = 7
 
 
 class Kind(enum.Enum):
@@ -93,7 +92,7 @@ def fault_of(head: Head, body: bytes, *, method: str, where: str) -> RegistryFau
         code=code,
         words=words,
         temporary=temporary,
-        retry_after_s=_delay_s(head) if temporary else None,
+        retry_after_s=retry_after_s(head.header("Retry-After"), date=head.header("Date")) if temporary else None,
         maybe_done=kind is Kind.NETWORK and method not in {"GET", "HEAD"},
     )
 
@@ -171,15 +170,3 @@ _BY_STATUS = {
     408: Kind.NETWORK,
     416: Kind.UPLOAD_LOST,
 }
-
-
-def _delay_s(head: Head) -> float | None:
-    """Return Retry-After (RFC 9110 10.2.3), a date counted from the answer's own Date; None when there is none."""
-    text = (head.header("Retry-After") or "").strip()
-    if text.isascii() and text.isdigit() and len(text) <= _DELAY_DIGITS:
-        return float(text)
-    try:
-        until, now = parsedate_to_datetime(text[:64]), parsedate_to_datetime((head.header("Date") or "")[:64])
-        return max(0.0, (until - now).total_seconds())
-    except (TypeError, ValueError, IndexError):  # 3.9 raises TypeError on a text that is no date
-        return None
