@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import threading
 import time
@@ -19,7 +20,10 @@ from wxsync.jobs.job import Job, advance, from_record, to_record
 from wxsync.jobs.ledger import Ledger
 from wxsync.jobs.progress import Progress
 from wxsync.jobs.results import File
+from wxsync.jobs.upload.buffers import Buffers
 from wxsync.jobs.upload.course import Tools, UploadCourse
+from wxsync.jobs.upload.crew import Crew
+from wxsync.jobs.upload.intake import Filled
 from wxsync.jobs.upload.leftovers import FACT, FIRST_S, KEPT_FOR, LOOK_S, Leftovers
 from wxsync.store.database import Database
 from wxsync.store.store import Store
@@ -196,6 +200,21 @@ def test_a_cancel_is_answered_in_time_when_qingstor_hangs_altogether(desk):
     here.site.server.faults.clear()
     later(here, FIRST_S)
     assert (left in here.site.store.open_uploads(), here.site.objects, here.leftovers_known) == (False, {}, [])
+
+
+@pytest.mark.parametrize("size", [10, 5 * LEAST])
+@pytest.mark.parametrize("what", [400, 503, "reset-midway"])
+def test_a_failure_frees_the_memory_of_its_parts_at_once(desk, size, what):
+    here = desk(size=size)
+    here.site.server.fail_next("k.bin", what, 99, method="PUT")
+    gc.collect()
+    gc.disable()
+    try:
+        assert here.run().result == "failed"
+        kept = [type(each).__name__ for each in gc.get_objects() if isinstance(each, (Buffers, Crew, Filled))]
+    finally:
+        gc.enable()
+    assert kept == []
 
 
 def test_an_abort_that_fails_is_tried_again_until_it_works(desk):
