@@ -7,7 +7,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from wxsync.jobs.command import BadItem
+from wxsync.jobs.command import BadItem, Refusal, parse
 from wxsync.jobs.job import Job
 from wxsync.jobs.replies import chat, layout, refusals, syncs
 from wxsync.jobs.results import Item
@@ -159,6 +159,14 @@ def test_refusals_quote_each_item_with_reason_and_correction():
     text = refusals.refused(endless, 12)
     assert len(split(text, 12)) <= 10
     assert text.splitlines()[-1].startswith("…其余 ")
+
+
+def test_two_links_of_one_line_are_proposed_on_two():
+    refusal = parse("https://a.example/x https://b.example/y")
+    assert isinstance(refusal, Refusal)
+    text = refusals.refused(refusal.items, 12)
+    assert text.endswith("，可改为：\nhttps://a.example/x\nhttps://b.example/y")
+    assert len(split(refusals.refused(refusal.items * 3000, 12), 12)) <= 10
 
 
 def test_other_refusals_name_what_is_missing():

@@ -88,7 +88,8 @@ def count_images(list_text: str) -> int:
 def parse(list_text: str) -> tuple[Block, ...]:
     """Read a list, also one that was edited by hand or written by the program that this one replaces.
 
-    Line ends of any kind, a byte order mark, blanks around and `SOURCE to REGISTRY/NAMESPACE/NAME:TAG` are tolerated.
+    Line ends of any kind, a byte order mark, blanks around, a comment behind an image and
+    `SOURCE to REGISTRY/NAMESPACE/NAME:TAG` are tolerated.
     """
     blocks: list[tuple[str, list[Entry]]] = [("", [])]
     for line in _lines(list_text):
@@ -96,7 +97,7 @@ def parse(list_text: str) -> tuple[Block, ...]:
         if request_id:
             blocks.append((request_id, []))
         elif not line.startswith("#"):
-            blocks[-1][1].append(_entry(line))
+            blocks[-1][1].append(_entry(line.partition("#")[0].rstrip()))  # as in a message, also without a blank
     return tuple(Block(request_id, tuple(lines)) for request_id, lines in blocks if request_id or lines)
 
 

@@ -41,12 +41,17 @@ def queue_full(most: int) -> str:
 def refused(items: Sequence[BadItem], job_number: int) -> str:
     """Name each bad item with its reason and the near correction; nothing was started."""
     head = ["⚠️ 没有开始", "以下内容有问题，请改正后重新发送："]
-    nearby = [f"，可改为：{item.suggestion}" if item.suggestion else "" for item in items]
-    lines = [
-        layout.Line(f"- {item.shown}", f"- {item.shown}", item.reason + near) for item, near in zip(items, nearby)
-    ]
-    shown = layout.shortened(job_number, lines, layout.REFUSAL_STEPS)
+    near, below = zip(*(_corrected(item.suggestion or "") for item in items))
+    lines = [layout.Line(f"- {item.shown}", f"- {item.shown}", item.reason + more) for item, more in zip(items, near)]
+    shown = [line + more for line, more in zip(layout.shortened(job_number, lines, layout.REFUSAL_STEPS), below)]
     return layout.within_bounds(job_number, head, shown, [], "…其余 {} 项有问题的内容没有列出")
+
+
+def _corrected(suggestion: str) -> tuple[str, str]:
+    """Return what stands beside the reason and what below it: where the line ends are the mend, they must show."""
+    if "\n" in suggestion:
+        return "，可改为：", f"\n{suggestion}"
+    return f"，可改为：{suggestion}" if suggestion else "", ""
 
 
 def clashes(lines: Sequence[tuple[str, str]], job_number: int) -> str:
