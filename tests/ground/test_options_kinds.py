@@ -52,7 +52,13 @@ def test_what_is_no_size_is_refused(text):
 
 def test_a_part_is_never_smaller_than_the_service_takes():
     assert read("upload.part_size", "4M") == 4 << 20
-    refused("upload.part_size", "4194303")
+    assert refused("upload.part_size", "4194303").mend == "最小 4M，最大 1G"
+    assert refused("proxy.max_body", "2000G").mend == "最小 0，最大 1024G"
+
+
+@pytest.mark.parametrize(("key", "text"), [("sync.engine", "locall"), ("jobs.when_busy", "wait"), ("log.level", "all")])
+def test_a_wrong_word_is_told_as_a_wrong_value(key, text):
+    assert refused(key, text).what == "没有这个值"
 
 
 @pytest.mark.parametrize("text", ["yes", "on", "true", "1", "True", "ON"])

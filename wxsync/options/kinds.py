@@ -54,7 +54,7 @@ def size(low: int, high: int) -> Kind[int]:
         value = _scaled(text, _SIZES)
         if value is None:
             raise ConfigError("不是大小", mend="写字节数，可带单位 K M G，例如 32768、20M、1.5G")
-        return int(_within(value, low, high))
+        return int(_within(value, low, high, _size_text))
 
     return Kind("字节数（可带 K M G）", read, 0)
 
@@ -75,9 +75,21 @@ def _scaled(text: str, units: dict[str, int]) -> float | None:
     return float(match[1]) * units[match[2]] if match and match[2] in units else None
 
 
-def _within(value: float, low: float, high: float) -> float:
+def _plain(value: float) -> str:
+    return f"{value:.12g}"
+
+
+def _size_text(value: float) -> str:
+    """Return a number of bytes in the largest unit that it is a whole number of."""
+    unit, factor = next(
+        ((unit, factor) for unit, factor in reversed(_SIZES.items()) if value and value % factor == 0), ("", 1)
+    )
+    return f"{value / factor:.12g}{unit.upper()}"
+
+
+def _within(value: float, low: float, high: float, shown: Callable[[float], str] = _plain) -> float:
     if not low <= value <= high:
-        raise ConfigError("数值超出范围", mend=f"最小 {low:.12g}，最大 {high:.12g}")
+        raise ConfigError("数值超出范围", mend=f"最小 {shown(low)}，最大 {shown(high)}")
     return value
 
 
@@ -97,7 +109,7 @@ def choice(*words: str) -> Kind[str]:
 
     def read(text: str) -> str:
         if text.lower() not in words:
-            raise ConfigError("没有这个选项", mend=f"写其中之一：{'、'.join(words)}")
+            raise ConfigError("没有这个值", mend=f"写其中之一：{'、'.join(words)}")
         return text.lower()
 
     return Kind(" / ".join(words), read, "")
