@@ -218,7 +218,9 @@ def test_example_texts_are_errors(text, site):
     ("github.repo", "your_username/your_repo"), ("github.token", "ghp_xxxxxxxxxxxxxxxxxxxx"),
     ("proxy.targets", "http://ok, http://your-internal-server.com"), ("registry.namespace", "your_namespace"),
     ("wecom.encoding_aes_key", "your_43_chars_encoding_aes_key"), ("registry.source_auth", "ghcr.io=your-user:x"),
-    ("registry.registry", "your-registry.example")])
+    ("registry.registry", "your-registry.example"), ("registry.username", "用户名"),
+    ("registry.password", "目标仓库的口令"), ("registry.source_auth", "ghcr.io=用户名:口令"),
+    ("egress.proxy_url", "http://用户:口令@proxy.example.com:8080")])
 def test_example_texts_inside_a_value_are_errors(key, text, site):
     section, _, name = key.partition(".")
     assert any("还是示例里的文字" in problem for problem in site.problems(conf=f"[{section}]\n{name} = {text}\n"))
@@ -305,6 +307,20 @@ def test_marks_and_line_ends_of_windows_are_read(site):
 def test_a_percent_sign_and_a_hash_in_a_value_are_plain(site):
     conf = "[registry]\nregistry = r\nnamespace = n\nusername = u\npassword = 50%%(x)s #no ;comment\n"
     assert site.load(conf=conf).settings.registry.password == "50%%(x)s #no ;comment"
+
+
+@pytest.mark.parametrize("text", ['"s3cret!"   ; 口令', "hunter2 # mine", "50% #no ;comment"])
+def test_what_looks_like_a_comment_behind_a_value_is_doubted_without_showing_it(text, site):
+    conf = f"[registry]\nregistry = r\nnamespace = n\nusername = u\npassword = {text}\n"
+    (warning,) = site.load(conf=conf).warnings
+    assert ":5 [registry] password 的值里有空格和 # 或 ;" in warning
+    assert text[:6] not in warning
+
+
+def test_quotes_that_are_kept_are_doubted_and_plain_values_are_not(site):
+    site.write("credentials/registry.password", '"p w"\n')
+    (warning,) = site.load(MIRROR, {"WXSYNC_REGISTRY_USERNAME": "u#;"}).warnings
+    assert warning == "凭据 registry.password [registry] password 的值带着引号，引号算作值"
 
 
 def test_credentials_with_foreign_names_are_left_alone_and_misspelt_ones_told(site):

@@ -16,8 +16,11 @@ BY_KEY: dict[str, Option] = {option.key: option for option in OPTIONS}
 _SHOWN = 80  # characters of a value in an error
 _PLACEHOLDER = re.compile(
     r"your[_-].*|(?:ww|wx|gh[a-z]_|github_pat_)?x{4,}|<.*>|(?:你的|您的).*", re.IGNORECASE | re.ASCII | re.DOTALL)
+_SAMPLE = re.compile(r"(?:目标仓库的)?(?:用户名?|口令|密码)(?::口令|:密码)?")  # of the README
+_COMMENT = re.compile(r"\s[#;]")
 _NAME = re.compile(r"[a-z_][a-z0-9_.-]{0,30}", re.ASCII)
 _USERINFO = re.compile(r"://[^\s/@]{1,512}@")
+_MARKS = re.compile(r"://|[/=@,]")
 _BORDERS = re.compile(r"://|[/=@,\s]")
 
 
@@ -34,12 +37,29 @@ class Given:
     def where(self) -> str:
         """Return place, option and value; a secret's value stays out."""
         shown = "（不显示）" if self.option.row.secret else printable(self.text)
-        return f"{self.place} [{self.option.section}] {self.option.name} = {shown}"
+        return f"{self._named} = {shown}"
+
+    @property
+    def doubt(self) -> str:
+        """Return what may not be meant as it stands, "" for nothing; the value stays out."""
+        text = self.text.strip()
+        if self.is_literal and len(text) > 1 and text[0] == text[-1] and text[0] in "\"'":
+            return f"{self._named} 的值带着引号，引号算作值"
+        if not self.is_literal and _COMMENT.search(text[:kinds.MAX_TEXT]):
+            return f"{self._named} 的值里有空格和 # 或 ;，后面的文字也算作值；注释请另起一行"
+        return ""
+
+    @property
+    def _named(self) -> str:
+        return f"{self.place} [{self.option.section}] {self.option.name}"
 
     @property
     def is_placeholder(self) -> bool:
         """Tell whether it still is an example's text, whole or in one of its parts."""
-        return any(_PLACEHOLDER.fullmatch(part) for part in (self.text.strip(), *_BORDERS.split(self.text)))
+        text = self.text.strip()
+        if any(_SAMPLE.fullmatch(part) for part in _MARKS.split(text)):
+            return True
+        return any(_PLACEHOLDER.fullmatch(part) for part in (text, *_BORDERS.split(text)))
 
 
 @dataclass

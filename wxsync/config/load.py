@@ -55,6 +55,7 @@ def load(config_file: str | None, env_file: str | None, around: Surroundings) ->
     """
     findings = read_all(config_file, env_file, around)
     settings = settle(findings, around)
+    findings.warnings += filter(None, (given.doubt for given in findings.merged().values()))
     if findings.problems:
         raise ConfigErrors(findings.problems, findings.sources)
     return Loaded(settings, tuple(findings.sources), tuple(findings.warnings))
