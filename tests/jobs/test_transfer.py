@@ -11,7 +11,7 @@ import pytest
 
 from tests.support.plain_client import call
 from tests.support.records import recorded
-from tests.support.upload_site import LEAST, Bytes, HastyClock, Site, content_of
+from tests.support.upload_site import LEAST, Bytes, HastyClock, Site, content_of, direct_sessions
 from wxsync.clock import SystemClock
 from wxsync.errors import RemoteFault
 from wxsync.remote.qingstor.faults import Kind, QingStorFault
@@ -418,3 +418,19 @@ def test_buffers_are_bounded_whatever_the_size_is(site):
     site.stop.set()
     thread.join(10)
     assert not thread.is_alive()
+
+
+def test_a_slow_line_has_time_for_what_the_kernel_still_holds(site):
+    """All of a part is in the kernel long before it has arrived; the wait for its answer begins there."""
+    told = []
+
+    def sessions(stop):
+        session = direct_sessions()(stop)
+        carried = session.open
+        session.open = lambda request, **bounds: told.append((request.method, bounds)) or carried(request, **bounds)
+        return session
+
+    site.sessions = sessions
+    site.run(Bytes(content_of(LEAST)))
+    waits = {method: bounds["silence_s"] for method, bounds in told}
+    assert waits == {"PUT": 30 + 64, "HEAD": 30}

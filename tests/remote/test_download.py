@@ -242,6 +242,13 @@ def test_a_wait_beyond_the_deadline_is_not_begun():
         assert (fault_of(origin, clock=clock).kind, clock.waits) == (Kind.BUSY, [])
 
 
+def test_an_origin_that_asks_for_an_hour_is_not_waited_for():
+    clock = QuickClock()
+    with Origin({"/f": [status(503, "Retry-After: 3600")]}) as origin, pytest.raises(DownloadFault) as caught:
+        downloads(clock, deadline_s=7200).open(link(origin), threading.Event())
+    assert (caught.value.kind, clock.waits) == (Kind.BUSY, [])
+
+
 def test_a_refused_connection_is_tried_again():
     clock = QuickClock()
     with socket.socket() as closed:

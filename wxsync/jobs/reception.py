@@ -140,8 +140,9 @@ class Reception:
         return target.id == self._slot.job
 
     def _end_cancelled(self, job: Job) -> None:
-        """End a job that still waited."""
-        self._end(job, results.CANCELLED, followups.cancelled_unstarted(job))
+        """End a job that still waited, unless a thread that had it until now has ended it."""
+        if self._is_still_accepted(job):
+            self._end(job, results.CANCELLED, followups.cancelled_unstarted(job))
 
     def _retry(self, job: Job) -> None:
         """Make the job a repetition of what the member's last sync or upload did not bring about."""

@@ -23,6 +23,7 @@ JITTER = 0.25  # of a pause, so that several workers do not come back at the sam
 LONGEST_PAUSE_S = 60.0  # who asks for more is not waited for
 ANSWER_S = 120.0  # joining a large file's parts takes a while
 SLOWEST_BYTES_S = 16 << 10  # a connection that takes less is given up
+HELD_BYTES = 1 << 20  # of what is sent the kernel may hold so much: it is still on its way when the wait begins
 ANSWER_BYTES = 1 << 20
 BLOCK_BYTES = 16 << 10
 
@@ -84,7 +85,8 @@ class Asker:
         deadline = self._clock.monotonic() + ANSWER_S + size / SLOWEST_BYTES_S
         if self._until is not None:
             deadline = min(deadline, self._until)
-        silence_s = ANSWER_S if request.method == "POST" else SILENCE_S
+        held_s = min(size, HELD_BYTES) / SLOWEST_BYTES_S
+        silence_s = ANSWER_S if request.method == "POST" else SILENCE_S + held_s
         answer = self._session.open(request, deadline=deadline, silence_s=silence_s)
         try:
             return Response(answer.status, answer.headers, _whole(answer))

@@ -19,6 +19,7 @@ from wxsync.remote.url import Url, parse_url
 
 LOG = logger("remote.download")
 PAUSES_S = (1.0, 2.0, 4.0)  # between the tries, where the origin does not say how long
+LONGEST_PAUSE_S = 300.0  # an origin that asks for more would hold a place among the few uploads side by side
 QUICK_S = 10.0  # a try that failed after a longer wait is not repeated: the member waits for an answer
 _OF_RANGES = (206, 412, 416)
 _BUSY = (429, 502, 503, 504)
@@ -62,7 +63,8 @@ class Fetch:
                 return self._follow(fields)
             except _Again as again:
                 asked_s = again.after_s
-                if asked_s is None and self._clock.monotonic() - started > QUICK_S:
+                is_slow = asked_s is None and self._clock.monotonic() - started > QUICK_S
+                if is_slow or (asked_s or 0.0) > LONGEST_PAUSE_S:
                     raise again.fault from again
                 LOG.info("origin asked again", call=again.fault.where, why=again.fault.what)
                 self.pause(pause_s if asked_s is None else asked_s, again.fault)
