@@ -112,6 +112,19 @@ def test_a_source_that_hangs_costs_five_seconds_while_the_bot_answers_and_is_wel
     assert 4.5 < time.monotonic() - began < 15
 
 
+def test_a_job_that_is_cancelled_while_the_source_hangs_ends_within_two_seconds(sandbox, start, source):
+    source.server.faults.add(Fault("/v2/", "hang", times=100))
+    start(registry=checked(mirror(source)))
+    sandbox.wecom.send_text(MEMBER, "nginx:latest")
+    source.server.wait_seen("HEAD", "/v2/")
+    began = time.monotonic()
+    sandbox.wecom.send_text(MEMBER, "取消")
+    found = sandbox.wecom.wait_for(MEMBER, lambda entry: "⚠️ 已取消" in entry.text, within_s=10)
+    assert time.monotonic() - began < 2
+    assert "还没有开始" in found.text
+    assert not any("🔄" in text for text in sandbox.wecom.answers(MEMBER))
+
+
 @pytest.mark.parametrize("moment", ["while the source hangs", "after the source has answered"])
 def test_a_kill_during_the_pre_check_gives_one_announcement(sandbox, tmp_path, source, moment):
     settings = sandbox.settings()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from wxsync.clock import Clock
@@ -26,6 +26,7 @@ from wxsync.remote.stop import Stopped
 
 LOG = logger("jobs.precheck")
 LIMIT_S = 5.0
+LOOK_S = 0.2  # between two looks whether the answer is still wanted
 MAX_THREADS = 16
 NOT_THERE = frozenset({"MANIFEST_UNKNOWN", "NAME_UNKNOWN", "NOT_FOUND"})  # the last one is Harbor's
 
@@ -45,10 +46,15 @@ class Precheck:
         self._clock = clock
         self.limit_s = limit_s
 
-    def absent(self, images: Sequence[ImageRequest]) -> Mapping[ImageRequest, str]:
-        """Return the images that cannot be mirrored as they are written, with the reason, within limit_s."""
+    def absent(
+        self, images: Sequence[ImageRequest], *, is_wanted: Callable[[], bool] = lambda: True
+    ) -> Mapping[ImageRequest, str]:
+        """Return the images that cannot be mirrored as they are written, with the reason, within limit_s.
+
+        is_wanted: asked now and then; once it says no, what is known until then is returned.
+        """
         began = self._clock.monotonic()
-        asking = _Asking(self._registries, self._clock, began + self.limit_s)
+        asking = _Asking(self._registries, self._clock, began + self.limit_s, is_wanted)
         reasons = asking.reasons(dict.fromkeys(images))
         took = round(self._clock.monotonic() - began, 2)
         LOG.info("sources asked", images=len(images), absent=len(reasons), took=took)
@@ -58,10 +64,13 @@ class Precheck:
 class _Asking:
     """One call's questions and answers, and its threads."""
 
-    def __init__(self, registries: Registries, clock: Clock, deadline: float) -> None:
+    def __init__(
+        self, registries: Registries, clock: Clock, deadline: float, is_wanted: Callable[[], bool]
+    ) -> None:
         self._registries = registries
         self._clock = clock
         self._deadline = deadline
+        self._is_wanted = is_wanted
         self._questions: queue.SimpleQueue[ImageRequest] = queue.SimpleQueue()
         self._answers: queue.SimpleQueue[_Said] = queue.SimpleQueue()
         self._stop = threading.Event()
@@ -73,18 +82,27 @@ class _Asking:
         for n in range(min(MAX_THREADS, len(images))):
             threading.Thread(target=self._run, name=f"precheck-{n}", daemon=True).start()
         open_ones, reasons = set(images), {}
-        while open_ones:
-            try:
-                image, reason = self._answers.get(timeout=max(0.0, self._deadline - self._clock.monotonic()))
-            except queue.Empty:
-                LOG.info("sources not asked in time", images=len(open_ones))
-                break
-            if reason is None:
-                open_ones.discard(image)
-            else:
-                reasons[image] = reason
-        self._stop.set()
+        try:
+            while open_ones and (said := self._next()) is not None:
+                if said.reason is None:
+                    open_ones.discard(said.image)
+                else:
+                    reasons[said.image] = said.reason
+        finally:
+            self._stop.set()
+        if open_ones:
+            LOG.info("sources not asked in time", images=len(open_ones))
         return reasons
+
+    def _next(self) -> _Said | None:
+        """Return what is said next; None when the time is over, or nobody waits for it any more."""
+        while True:
+            left_s = max(0.0, self._deadline - self._clock.monotonic())
+            try:
+                return self._answers.get(timeout=min(LOOK_S, left_s))
+            except queue.Empty:
+                if not left_s or not self._is_wanted():
+                    return None
 
     def _run(self) -> None:
         """Take questions until there are none."""

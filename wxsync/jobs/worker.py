@@ -168,7 +168,9 @@ class Worker:
             return
         try:
             images = planning.requested(self._store, job, own_prefix=self._prefix)
-            absent = self._absent(images)
+            absent = self._absent(job, images)
+            if self._store.cancelled_by(job.id):
+                return  # the next turn, which is due, ends it
             items = planning.plan(self._store, job, images, absent)
         except planning.Refused as refusal:
             self._end_unstarted(live, results.REFUSED, refusals.clashes(refusal.lines, job.id))
@@ -181,12 +183,12 @@ class Worker:
         self._save(live, after, syncs.announced(after))
         LOG.info("sync announced", job=job.id, request=after.request_id, images=len(items))
 
-    def _absent(self, images: Sequence[ImageRequest]) -> Mapping[ImageRequest, str]:
-        """Return the images that are certainly not at their source, and why."""
+    def _absent(self, job: Job, images: Sequence[ImageRequest]) -> Mapping[ImageRequest, str]:
+        """Return the images that are certainly not at their source, and why; early once the job is cancelled."""
         if self._precheck is None:
             return {}
         self._heartbeat.beat(self._precheck.limit_s)
-        return self._precheck.absent(images)
+        return self._precheck.absent(images, is_wanted=lambda: not self._store.cancelled_by(job.id))
 
     def _end_unstarted(self, live: _Live, result: str, text: str) -> None:
         self._save(live, advance(live.job, events.Ended(result, self._clock.now())), text)
