@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -16,10 +15,11 @@ from wxsync.clock import SystemClock
 from wxsync.commands import jobs
 from wxsync.commands.office import Away
 from wxsync.config import migrate
-from wxsync.config.load import ConfigErrors, Loaded, load
+from wxsync.config.load import Loaded, load
 from wxsync.config.report import report
 from wxsync.config.sources import surroundings
 from wxsync.daemon import migration, web_process
+from wxsync.daemon.front import crypto_of_bot
 from wxsync.daemon.service import Daemon
 from wxsync.daemon.state_dir import Busy
 from wxsync.daemon.supervision import take
@@ -156,14 +156,13 @@ def _web_process(arguments: argparse.Namespace) -> int:
 def _check_config(arguments: argparse.Namespace) -> int:
     try:
         loaded = _load(arguments)
-    except ConfigErrors as errors:
-        print(errors)
+        if loaded.settings.has_bot:
+            crypto_of_bot()
+    except ConfigError as error:
+        print(error)
         return BAD_CONFIGURATION
     now_local = datetime.now().astimezone()
-    warnings = [*loaded.warnings]
-    if loaded.settings.has_bot and importlib.util.find_spec("Crypto") is None:
-        warnings.append("机器人需要 pycryptodome，这个 Python 里没有；安装办法见 README 的「部署」")
-    print(report(loaded.settings, loaded.sources, tuple(warnings), now_local), end="")
+    print(report(loaded.settings, loaded.sources, loaded.warnings, now_local), end="")
     return OK
 
 

@@ -56,6 +56,12 @@ class TestResult:
         told = job(item("a.bin", destination="https://b/k", valid_until="2026-01-09"), kind="upload")
         assert shown.result(told) == (["https://b/k"], ["a.bin：链接有效到 2026-01-09"])
 
+    def test_an_upload_that_failed_has_its_reason_and_mend(self):
+        told = job(item("a.bin", "failed", reason="连不上 QingStor", mend="请稍后再试"), kind="upload", result="failed")
+        lines = ["a.bin：连不上 QingStor", "  处理：请稍后再试"]
+        assert shown.result(told) == ([], ["任务 #12 失败", *lines])
+        assert lines[1] in shown.one(told, local)
+
     def test_without_items_it_is_the_answer(self):
         assert shown.result(job(text="ℹ️ 帮助\n第二行")) == (["ℹ️ 帮助", "第二行"], [])
         assert shown.result(job(text="⚠️ 没有开始", result="refused")) == ([], ["⚠️ 没有开始"])
@@ -99,6 +105,9 @@ class TestCourse:
         progress = [{"done": done, "total": total} for done, total in amounts]
         return job(*(item(name, "") for name in names), ended_at=None, result="", state="running", progress=progress,
                    **changes)
+
+    def test_a_message_that_is_none_is_named_in_chinese(self):
+        assert shown.course(job(kind="invalid", ended_at=None, state="accepted"), [], 200) == ["#12 无效：等待处理"]
 
     def test_what_moves_has_a_bar(self):
         assert shown.course(self.open((512, 1024), (0, None), (2048, None)), [100.0, None, None], 200) == [

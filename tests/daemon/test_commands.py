@@ -250,11 +250,19 @@ class TestDaemon:
         assert made.run("jobs")[0] == 78
         made.daemon.start()
         try:
-            status, _, err = made.run("sync", "nginx:latest")
+            done = [made.run("sync", "nginx:latest"), made.run("jobs")]
+            settings = (tmp_path / "wxsync.conf").read_text()
+            (tmp_path / "wxsync.conf").write_text(  # as if it had not been reloaded yet
+                settings + "[qingstor]\naccess_key_id = i\nsecret_access_key = k\nbucket = backup\n")
+            status, _, err = made.run("jobs")
         finally:
             made.daemon.stop()
-        assert status == 75
+        asked = made.daemon.log().count("GET /api/jobs")
+        assert [each[0] for each in done] == [78, 78]
+        assert all("补上 [registry] 和 [github]，或 [qingstor]" in each[2] for each in done)
+        assert (status, asked) == (75, 1)
         assert "没有任务功能" in err
+        assert "重新加载" in err
 
     def test_two_commands_at_once_are_told_apart_by_75(self, sandbox, commands):
         sandbox.github.pace = ENDLESS

@@ -7,12 +7,14 @@ import os
 import re
 import signal
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from tests.daemon.conftest import ask, is_final, join
-from tests.support.daemon import DaemonProcess, wait_for
+from tests.support.daemon import ROOT, DaemonProcess, clean_environment, wait_for
 from wxsync.sandbox.github.runs import Pace
 
 
@@ -161,6 +163,23 @@ def test_a_relay_needs_neither_bot_nor_pycryptodome(tmp_path, processes):
         assert daemon.get("/wework-callback/x", "relay")[0] == 502
     finally:
         assert daemon.stop() == 0
+
+
+@pytest.mark.parametrize("processes", ["1", "2"])
+def test_a_bot_without_pycryptodome_is_refused_by_the_check_and_before_anything_starts(sandbox, tmp_path, processes):
+    (tmp_path / "Crypto").mkdir()
+    (tmp_path / "Crypto" / "__init__.py").write_text("raise ModuleNotFoundError('no pycryptodome')\n")
+    environ = clean_environment(PYTHONPATH=str(tmp_path))
+    daemon = DaemonProcess(tmp_path, {**sandbox.settings(), "egress": {"proxy_url": "http://127.0.0.1:9"},
+                                      "server": {"processes": processes}}, environ=environ)
+    daemon.launch()
+    assert daemon.process.wait(20) == 78
+    (line,) = daemon.log().splitlines()
+    assert line.startswith("机器人需要 pycryptodome")
+    checked = subprocess.run(
+        [sys.executable, str(ROOT / "wxsyncd.py"), "check-config", "--config", str(daemon.config)], env=environ,
+        capture_output=True, text=True, timeout=60, check=False)
+    assert (checked.returncode, checked.stdout) == (78, f"{line}\n")
 
 
 def test_a_port_that_is_taken_is_named(sandbox, tmp_path, start):

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from wxsync.clock import Clock
-from wxsync.daemon.alone import Alone
+from wxsync.daemon.alone import Alone, no_jobs
 from wxsync.daemon.front import tls_of
 from wxsync.daemon.outbound import USER_AGENT
 from wxsync.daemon.state_dir import LISTENERS, Busy, enter
@@ -66,6 +66,8 @@ def office(settings: Settings, clock: Clock, *, runs: bool, log_to: Callable[[Se
     try:
         alone.take()
     except Busy as busy:
+        if not (settings.has_bot or settings.has_mirror or settings.has_upload):
+            raise no_jobs() from busy  # nor has the daemon any, if it runs by the same configuration
         holder = busy
     else:
         try:
@@ -135,7 +137,7 @@ class Running:
             try:
                 return ask()
             except RemoteFault as fault:
-                if self._clock.monotonic() > end:
+                if fault.status is not None or self._clock.monotonic() > end:  # whoever answers is not being started
                     mend = fault.mend or "用 systemctl status wxsyncd 查看"
                     raise Away(f"守护进程没有应答：{fault.what}", mend=mend) from fault
             self._clock.wait(threading.Event(), PAUSE_S)

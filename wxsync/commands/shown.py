@@ -18,7 +18,8 @@ Local = Callable[[datetime], datetime]
 OK, FAILED, PARTLY_OK, BUSY = 0, 1, 3, 75
 BAR_CELLS, MOST_BARS = 20, 10
 NAMED = 3  # images, in a line of the list
-KINDS = {**KIND_WORDS, "help": "帮助", "status": "状态", "history": "历史", "cancel": "取消", "retry": "重试"}
+COMMANDS = {"help": "帮助", "status": "状态", "history": "历史", "cancel": "取消", "retry": "重试"}
+KINDS = {**KIND_WORDS, **COMMANDS, "invalid": "无效"}
 HEADINGS = ("任务", "开始", "类型", "成员", "结果", "内容")
 
 
@@ -44,7 +45,7 @@ def result(job: Told) -> tuple[list[str], list[str]]:
     there = [item for item in job["items"] if item["result"] in {SUCCEEDED, SKIPPED}]
     missed = [item for item in job["items"] if item["result"] not in {SUCCEEDED, SKIPPED}]
     good = [pull + item["destination"] for item in there]
-    bad = [f"{item['source']}：{item['reason'] or RESULT_WORDS.get(item['result'], '没有结果')}" for item in missed]
+    bad = [line for item in missed for line in _failed(item)]
     bad += [f"{item['source']}：链接有效到 {item['valid_until']}" for item in there if item.get("valid_until")]
     if not job["items"]:
         (good if job["result"] == SUCCEEDED else bad).extend(job["text"].splitlines())
@@ -73,7 +74,7 @@ def one(job: Told, local: Local) -> list[str]:
     ]
     if not job["items"]:
         lines += ["内容：", *(f"  {line}" for line in job["request"].splitlines())]
-    lines += [_item_line(item) for item in job["items"]]
+    lines += [line for item in job["items"] for line in (_item_line(item), *_mend(item))]
     lines += [f"原因：{job['reason']}"] if job["reason"] else []
     lines += [f"详情：{job['run_url']}"] if job["run_url"] else []
     lines += ["答复：", *(f"  {line}" for line in job["text"].splitlines())] if job["text"] else []
@@ -121,7 +122,7 @@ def _bar(name: str, amount: Told, rate: float | None) -> str:
 def _row(job: Told, local: Local) -> tuple[str, ...]:
     names = [str(item["source"]) for item in job["items"]]
     more = f" 等 {len(names)} 个" if len(names) > NAMED else ""
-    kind = KINDS.get(job["kind"], "无效" if job["kind"] == "invalid" else job["kind"])
+    kind = KINDS.get(job["kind"]) or str(job["kind"])
     cells = (f"#{job['id']}", _clock_time(job["created_at"], local), kind, job["member"], state(job))
     return tuple(plain(cell) for cell in (*cells, "、".join(names[:NAMED]) + more))
 
@@ -131,6 +132,14 @@ def _item_line(item: Told) -> str:
     reason = f"：{item['reason']}" if item["reason"] else ""
     target = f" → {item['destination']}" if item["destination"] else ""
     return f"  {item['source']}{target}（{RESULT_WORDS.get(item['result'], item['result'])}{took}）{reason}"
+
+
+def _failed(item: Told) -> list[str]:
+    return [f"{item['source']}：{item['reason'] or RESULT_WORDS.get(item['result'], '没有结果')}", *_mend(item)]
+
+
+def _mend(item: Told) -> list[str]:
+    return [f"  处理：{item['mend']}"] if item.get("mend") else []
 
 
 def _clock_time(instant: str, local: Local) -> str:

@@ -19,6 +19,12 @@ from wxsync.store.store import Store
 END_S = 3.0
 
 
+def no_jobs() -> ConfigError:
+    """Return the error of a configuration by which nothing but the relay runs."""
+    mend = "补上 [registry] 和 [github]，或 [qingstor]，再用 check-config 检查"
+    return ConfigError("没有配置镜像同步，也没有配置文件上传", mend=mend)
+
+
 class Alone:
     """The jobs side without web side and without WeCom: what is owed to members waits for the daemon.
 
@@ -46,8 +52,7 @@ class Alone:
         """
         settings = self._settings
         if not (settings.has_mirror or settings.has_upload):
-            mend = "补上 [registry] 和 [github]，或 [qingstor]，再用 check-config 检查"
-            raise ConfigError("没有配置镜像同步，也没有配置文件上传", mend=mend)
+            raise no_jobs()
         self._refuse_hidden()
         self._database = Database(self._state.path / "wxsyncd.sqlite3")
         outbound = Outbound(settings, self._clock, SystemResolver(self._clock))

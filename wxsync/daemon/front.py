@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import ssl
 from collections.abc import Iterable, Sequence
-from typing import Callable
+from typing import TYPE_CHECKING, Callable
 
 from wxsync.clock import Clock
 from wxsync.errors import ConfigError
@@ -27,6 +27,9 @@ from wxsync.web.routes import Router, Rule, health_rule
 from wxsync.web.server import Server
 from wxsync.web.service import Service
 from wxsync.web.upstream import Timeouts, Upstream
+
+if TYPE_CHECKING:
+    from wxsync.wecom.crypto import Crypto
 
 BACKLOG = 1024
 STDERR = 2
@@ -131,18 +134,22 @@ def _access_log(settings: Settings, clock: Clock, counting: Counting) -> AccessL
     return AccessLog(clock, count=counting.count, layout=layout if options.access else None, lines=sink)
 
 
-def _callback_rule(settings: Settings, inbox: Inbox, clock: Clock) -> Rule:
+def crypto_of_bot() -> type[Crypto]:
+    """Return what a bot decrypts by. Raises ConfigError where pycryptodome is missing."""
     try:
         # Here and not at the top: an installation that only relays has no pycryptodome.
         from wxsync.wecom.crypto import Crypto  # noqa: PLC0415
     except ModuleNotFoundError as error:
         raise ConfigError(
-            "机器人需要 pycryptodome，没有安装",
-            where=error.name or "",
-            mend="解压到程序目录下的 vendor 目录，见 README 的「部署」",
+            "机器人需要 pycryptodome，这个 Python 里没有",
+            mend="解压到程序目录下的 vendor 目录，见 README 的「部署」；只做转发时删掉 [wecom]",
         ) from error
+    return Crypto
+
+
+def _callback_rule(settings: Settings, inbox: Inbox, clock: Clock) -> Rule:
     wecom = settings.wecom
-    crypto = Crypto(wecom.token, wecom.encoding_aes_key, wecom.corp_id)
+    crypto = crypto_of_bot()(wecom.token, wecom.encoding_aes_key, wecom.corp_id)
     return Callback(crypto, inbox, clock, agent_id=wecom.agent_id).rule(wecom.path)
 
 

@@ -15,7 +15,7 @@ from typing import Callable
 
 from wxsync.clock import Clock
 from wxsync.daemon.bot import Bot
-from wxsync.daemon.front import bind
+from wxsync.daemon.front import bind, crypto_of_bot
 from wxsync.daemon.outbound import Outbound
 from wxsync.daemon.signals import Signals
 from wxsync.daemon.state_dir import Busy, StateDir
@@ -142,6 +142,8 @@ class Daemon:
         """Build the jobs side when anything of it is configured. Raises StoreFault, ConfigError."""
         if not (settings.has_bot or settings.has_mirror or settings.has_upload):
             return None
+        if settings.has_bot:
+            crypto_of_bot()  # told before anything is started, or ended by a reload
         if self._store is None:
             self._store = self._make_store(Database(self._state.path / "wxsyncd.sqlite3"))
         outbound = Outbound(settings, self._clock, SystemResolver(self._clock))

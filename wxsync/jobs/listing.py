@@ -51,7 +51,9 @@ def _image(job: Job, item: Item) -> dict[str, Any]:
 
 def _file(file: File) -> dict[str, Any]:
     details = {"name": file.name, "size": file.size, "sha256": file.sha256, "valid_until": file.valid_until}
-    return {"source": file.source, "destination": file.destination, **_outcome(file), **details}
+    return {
+        "source": file.source, "destination": file.destination, **_outcome(file), "mend": file.mend, **details
+    }  # fmt: skip
 
 
 def _outcome(entry: Item | File) -> dict[str, Any]:

@@ -21,14 +21,14 @@ RESULT_WORDS = {
 }
 STATE_WORDS = {
     "accepted": "等待处理",
-    "announced": "正在提交 images.txt",
+    "announced": "正在写入 images.txt",
     "committed": "正在启动工作流",
     "dispatched": "等待工作流开始",
     "running": "工作流运行中",
     "copying": "正在复制镜像",
     "concluded": "正在汇总结果",
-    "fetching": "正在下载",
-    "uploading": "正在边下载边上传",
+    "fetching": "正在获取文件",
+    "uploading": "正在上传",
     "stored": "文件已存好",
     "ended": "已结束",
 }
