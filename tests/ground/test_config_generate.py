@@ -16,7 +16,7 @@ from wxsync.options.settings import OPTIONS
 @pytest.mark.parametrize("name", FILES)
 def test_the_committed_file_is_what_the_table_generates(name):
     text = (ROOT / name).read_text(encoding="utf-8")
-    assert text == FILES[name](text), "run: python -m tests.support.regenerate"
+    assert text == FILES[name](), "run: python -m tests.support.regenerate"
 
 
 def test_the_example_is_valid_as_it_is_and_with_every_line_uncommented(tmp_path: Path):
@@ -37,15 +37,6 @@ def test_every_option_is_in_example_and_docs_with_its_names():
         assert all(f"`{name}`" in row for name in option.row.env)
         assert ("🔒" in row) == option.row.secret
         assert row.count("|") == 6
-
-
-def test_the_readme_keeps_what_stands_around_its_table():
-    made = generate.readme("a\n<!-- 选项表开始 -->\nold\n<!-- 选项表结束 -->\nz\n")
-    assert made.startswith("a\n<!-- 选项表开始 -->\n\n| 选项 |")
-    assert made.endswith("\n\n<!-- 选项表结束 -->\nz\n")
-    assert all(f"| `[{option.section}] {option.name}` |" in made for option in OPTIONS)
-    with pytest.raises(ValueError, match="not found"):
-        generate.readme("no marks")
 
 
 def test_required_options_are_marked():

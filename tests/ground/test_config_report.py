@@ -126,10 +126,10 @@ def test_which_engine_mirrors_and_why(told):
     assert "没有 GitHub 时改为 registry.username、registry.password" in told(RELAY)
 
 
-def test_what_does_nothing_yet_says_so(told):
-    early = told(MIRROR, {"WXSYNC_WECOM_PUBLIC_URL": "https://bot.example.com"})
-    assert "已设置，但本版本还没有这个功能，不起作用：wecom.public_url" in early
-    assert "不起作用" not in told(MIRROR)
+def test_the_public_address_is_the_callbacks(told):
+    text = told(BOT, {"WXSYNC_WECOM_PUBLIC_URL": "https://bot.example.com"})
+    assert "\n  https://bot.example.com/wechat/callback\n" in text
+    assert "不起作用" not in text
 
 
 def test_an_upload_names_its_bucket_and_where_it_is(told):

@@ -7,18 +7,15 @@ from pathlib import Path
 from wxsync.config import generate
 
 ROOT = Path(__file__).resolve().parents[2]
-# Each from its present text, of which only the README's counts.
 FILES = {
-    "wxsync.conf.example": lambda _: generate.example(),
-    "docs/configuration.md": lambda _: generate.docs(),
-    "README.md": generate.readme,
+    "wxsync.conf.example": generate.example,
+    "docs/configuration.md": generate.docs,
 }
 
 
 def main() -> None:
     for name, text in FILES.items():
-        path = ROOT / name
-        path.write_text(text(path.read_text(encoding="utf-8")), encoding="utf-8")
+        (ROOT / name).write_text(text(), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Write wxsync.conf.example, docs/configuration.md and the README's table from the option table (Chinese).
+"""Write wxsync.conf.example and docs/configuration.md from the option table (Chinese).
 
 Floor: ground, pure.
 """
@@ -19,7 +19,6 @@ _REQUIRED = {
     **dict.fromkeys(checks.UPLOAD, "启用文件上传时必填"),
     **dict.fromkeys(checks.RELAY, "启用转发时必填"),
 }
-_README_BEGIN, _README_END = "<!-- 选项表开始 -->", "<!-- 选项表结束 -->"
 _EXAMPLE_HEAD = """\
 # wxsyncd 的配置文件示例：复制为 /etc/wxsyncd/wxsync.conf，去掉要改的行前面的 #，再运行 wxsyncd check-config。
 #
@@ -69,17 +68,6 @@ def example() -> str:
 def docs() -> str:
     """Return the text of docs/configuration.md."""
     return "\n".join([_DOCS_HEAD, *(line for section in TITLES for line in _docs_section(section))])
-
-
-def readme(text: str) -> str:
-    """Return the README with the table between its two marks made anew. Raises ValueError when a mark is missing."""
-    head, rest = text[: text.index(_README_BEGIN)], text[text.index(_README_END) :]
-    rows = [f"| `{_shown(option)}` | {_default(option)} | {option.help} |" for option in OPTIONS]
-    return head + "\n".join([_README_BEGIN, "", "| 选项 | 默认值 | 说明 |", "|---|---|---|", *rows, "", rest])
-
-
-def _shown(option: Option) -> str:
-    return f"[{option.section}] {option.name}"
 
 
 def _default(option: Option) -> str:

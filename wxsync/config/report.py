@@ -150,10 +150,6 @@ def _others(settings: Settings) -> Iterator[str]:
 
 
 def _warnings(settings: Settings) -> Iterator[str]:
-    defaults = Settings()
-    early = [each.key for each in OPTIONS if each.row.later and settings.value(each) != defaults.value(each)]
-    if early:
-        yield f"这些选项已设置，但本版本还没有这个功能，不起作用：{'、'.join(early)}"
     for key in ("wecom.api_base", "github.api_base"):
         if settings.value(BY_KEY[key]).startswith("http://"):
             yield f"{key} 是 http://，密钥会明文传送，只能用于测试或内网"

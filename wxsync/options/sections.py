@@ -1,7 +1,8 @@
 """The option table: one settings type a section, each field with its type, default, old names and help.
 
 Everything else (loader, environment names, credentials, check-config, example file, docs) is made from these rows.
-A row whose feature does nothing yet carries `later`; drop it when the feature comes. Floor: ground, pure.
+
+Floor: ground, pure.
 """
 # ruff: noqa: RUF009 - option() makes a dataclass field, as field() does, which is all that the rule would allow
 
@@ -83,8 +84,7 @@ class WeCom:
     path: str = option(addresses.URL_PATH, "/wechat/callback", "回调地址里的路径")
     public_url: str = option(
         addresses.BASE_URL, None,
-        "外网访问本服务的地址，不含回调路径，例如 https://bot.example.com；check-config 用它显示回调地址",
-        later="自检尚未启用")
+        "外网访问本服务的地址，不含回调路径，例如 https://bot.example.com；check-config 用它打印要填到后台的回调地址")
     api_base: str = option(addresses.BASE_URL, "https://qyapi.weixin.qq.com", "企业微信接口的地址")
     via_egress: bool = option(kinds.BOOLEAN, "no", "访问企业微信接口是否走出口代理")
     allow_users: tuple[str, ...] = option(

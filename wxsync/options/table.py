@@ -21,7 +21,6 @@ class Row:
     help: str
     env: tuple[str, ...]  # the names that the replaced programs used
     secret: bool
-    later: str  # what of it does nothing yet, for the help
 
 
 @dataclass(frozen=True)
@@ -44,8 +43,8 @@ class Option:
 
     @property
     def help(self) -> str:
-        """Return the help text, with what does not work yet."""
-        return f"{self.row.help}（{self.row.later}）" if self.row.later else self.row.help
+        """Return the help text."""
+        return self.row.help
 
 
 def option(
@@ -55,11 +54,10 @@ def option(
     *,
     env: tuple[str, ...] = (),
     secret: bool = False,
-    later: str = "",
 ) -> T:
     """Return the dataclass field of one option: its value when not given, hidden in repr when secret."""
     value = kind.absent if default is None else kind.read(default)
-    return field(default=value, repr=not secret, metadata={_KEY: Row(kind, default, help, env, secret, later)})
+    return field(default=value, repr=not secret, metadata={_KEY: Row(kind, default, help, env, secret)})
 
 
 def options_of(section: str, settings_type: type[Any]) -> Iterator[Option]:
