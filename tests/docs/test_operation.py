@@ -1,4 +1,4 @@
-"""The page's commands for moving in, backup and restore, run as written but for the paths."""
+"""The pages' commands for moving in, backup and restore, run as written but for the paths."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def run_block(tmp_path):
     (tools / "wxsyncd").write_text(f"#!/bin/sh\nexec {sys.executable} {ROOT}/wxsyncd.py \"$@\"\n")
     (tools / "wxsyncd").chmod(0o755)
 
-    def run(having: str, places: dict[str, Path], **environ: str) -> None:
-        text = block("operation.md", "bash", having)
+    def run(having: str, places: dict[str, Path], page: str = "operation.md", **environ: str) -> None:
+        text = block(page, "bash", having)
         for written, place in places.items():
             text = text.replace(written, str(place))
         subprocess.run(["bash", "-euc", text], check=True, timeout=60, env={
@@ -47,7 +47,7 @@ def test_a_backup_of_a_running_daemon_brings_everything_back(sandbox, start, tmp
     daemon.kill()
     shutil.rmtree(daemon.state_dir)
     daemon.state_dir.mkdir(mode=0o700)
-    run_block("systemctl start wxsyncd", places)
+    run_block("rm -f /var/lib/wxsyncd/", places)
     join(sandbox, daemon.start())
     history = ask(sandbox, "历史")
     assert "nginx:latest" in history
@@ -64,9 +64,28 @@ def test_a_restore_over_a_newer_database_leaves_nothing_of_it(sandbox, start, tm
     assert ask(sandbox, "redis:7.0").startswith("✅")
     daemon.kill()  # leaves its write-ahead log behind
     assert list(daemon.state_dir.glob("*-wal"))
-    run_block("systemctl start wxsyncd", places)
+    run_block("rm -f /var/lib/wxsyncd/", places)
     join(sandbox, daemon.start())
     assert "redis:7.0" not in ask(sandbox, "历史")
+
+
+def test_a_copy_of_the_whole_directory_of_a_stopped_daemon_brings_everything_back(
+    sandbox, start, tmp_path, run_block  # noqa: F811
+):
+    daemon = start()
+    assert ask(sandbox, "nginx:latest").startswith("✅")
+    daemon.kill()  # the copy must hold what is still in the write-ahead log
+    places = {"/var/lib/wxsyncd": daemon.state_dir, "/var/backups": tmp_path / "backups"}
+    run_block("-czf", places)
+    join(sandbox, daemon.start())
+    assert ask(sandbox, "redis:7.0").startswith("✅")
+    assert daemon.stop() == 0
+    run_block("-xzf", places)
+    join(sandbox, daemon.start())
+    history = ask(sandbox, "历史")
+    assert "nginx:latest" in history
+    assert "redis:7.0" not in history
+    assert daemon.stop() == 0
 
 
 def test_both_old_programs_move_in(tmp_path, run_block):
@@ -77,6 +96,6 @@ def test_both_old_programs_move_in(tmp_path, run_block):
     (tmp_path / "syncfiles" / "images.txt").write_text("nginx:latest to r.example/acme/nginx:latest\n")
     (tmp_path / "etc").mkdir()
     run_block("--output", {"/path/to": tmp_path, "/etc/wxsyncd": tmp_path / "etc"},
-              STATE_DIRECTORY=str(tmp_path / "state"))
+              page="migration.md", STATE_DIRECTORY=str(tmp_path / "state"))
     assert (tmp_path / "etc" / "wxsync.conf").stat().st_mode & 0o777 == 0o600
     assert (tmp_path / "state" / "images.txt").read_text() == "nginx:latest -> nginx:latest\n"
