@@ -161,6 +161,11 @@ class TestEndpoints:
         assert destination("http://10.0.0.5:5000", "u", "p").root == "http://10.0.0.5:5000"
         assert destination("registry.example.com", "u", "p").root == "https://registry.example.com"
 
+    @pytest.mark.parametrize("written", ["docker.io", "index.docker.io", "registry-1.docker.io"])
+    def test_docker_hub_as_a_destination_is_reached_where_it_answers(self, written):
+        endpoint = destination(written, "u", "p")
+        assert (endpoint.name, endpoint.root) == (written, "https://registry-1.docker.io")
+
 
 class TestTokens:
     @pytest.fixture

@@ -66,8 +66,10 @@ class Sources:
 
 def destination(registry: str, user: str, password: str) -> Endpoint:
     """Return the operator's own registry, written HOST[:PORT], or http://HOST[:PORT] for a plain one."""
-    url = parse_url(registry if registry.startswith("http://") else f"https://{registry}")
-    name = registry[len("http://") :] if registry.startswith("http://") else registry
+    is_plain = registry.startswith("http://")
+    name = registry[len("http://") :] if is_plain else registry
+    host = _HUB_HOST if _authority(name) == DOCKER_HUB else name
+    url = parse_url(f"{'http' if is_plain else 'https'}://{host}")
     return Endpoint(name, f"{url.scheme}://{url.authority}", user=user, password=password, is_trusted=True)
 
 
