@@ -39,7 +39,7 @@ def item(source: str, to: str = "", platforms: tuple[str, ...] = ()) -> Item:
 
 def job_of(*items: Item, number: int = 12) -> Job:
     now = datetime.now(timezone.utc)
-    return Job(number, "sync", "zhangsan", "", now, state="announced", request_id=f"r{number}", prefix="r/team/",
+    return Job(number, "sync", "zhangsan", "", now, state="announced", request_id=f"r{number}",
                started_at=now, items=items)
 
 
@@ -91,6 +91,7 @@ class Site:
 
     def go_on(self, engine, job, *, within_s=30.0, until=None) -> Job:
         end = time.monotonic() + within_s
+        job = replace(job, prefix=job.prefix or f"{self.destination}/{NAMESPACE}/")
         while job.state != "concluded" and not (until and until(job)):
             assert time.monotonic() < end, f"not concluded within {within_s} s: {job}"
             step = engine.step(job)

@@ -117,6 +117,19 @@ def test_what_another_engine_began_is_not_gone_on_with(pair):
     assert actions.stop(0)
 
 
+def test_a_job_for_another_destination_is_not_gone_on_with(pair):
+    """The configuration was changed meanwhile: what the member was told names the other registry."""
+    job = replace(job_of(item("nginx:1")), prefix="old.example/team/")
+    for state in ("announced", "copying"):
+        engine = pair.engine()
+        with pytest.raises(RemoteFault, match="registry") as caught:
+            engine.step(replace(job, state=state))
+        assert engine.retry_s(job, caught.value, 0) is None
+    assert (pair.digest("nginx:1"), (pair.directory / "images.txt").exists()) == ("", False)
+    done = replace(job, state="copying", items=(replace(job.items[0], result="succeeded"),))
+    assert pair.go_on(pair.engine(), done).result == "succeeded"
+
+
 def test_progress_is_told_now_and_then(pair):
     layer = noise(3 << 20)
     Shelf(pair.from_, "docker.io/library/app").image("1", layers=(layer,))

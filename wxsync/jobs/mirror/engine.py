@@ -67,6 +67,8 @@ class LocalMirror:
         """Do the next step; see Engine. The copying itself goes on beside, whatever is stored meanwhile."""
         if job.state not in LOCAL_STATES:
             raise engine_changed(job)
+        if job.prefix != self._registries.prefix and not all(item.result for item in job.items):
+            raise _destination_changed(job)
         if job.cancelled_by and job.state == "announced":
             why = followups.why_cancelled(job)
             return Step(events.Concluded(fail_open(job.items, why, results.CANCELLED), results.CANCELLED, why))
@@ -159,3 +161,9 @@ class LocalMirror:
     @staticmethod
     def _concluded(items: tuple[Item, ...], result: str = "", reason: str = "") -> Step:
         return Step(events.Concluded(items, result, reason))
+
+
+def _destination_changed(job: Job) -> RemoteFault:
+    """Return why a job does not go on: what it announced, and where it put images until now, was another registry."""
+    what = "目标仓库（[registry] registry / namespace）已经改变，这个任务没有做完"
+    return RemoteFault(what, where=f"job {job.id}", mend="请发送「重试」再同步一次")

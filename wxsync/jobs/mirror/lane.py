@@ -44,6 +44,11 @@ class Registries:
         self._lock = threading.Lock()
         self._logins: dict[Endpoint, Login] = {}
 
+    @property
+    def prefix(self) -> str:
+        """Return what stands before NAME:TAG at the destination, as jobs have it."""
+        return f"{self.destination.name}/{self.namespace}/"
+
     def lane(self, stop: threading.Event) -> Lane:
         """Return a lane for one thread."""
         return Lane(self, self._operator.session(stop), self._member.session(stop), self._clock.monotonic)
