@@ -23,7 +23,7 @@ from wxsync.daemon.front import crypto_of_bot
 from wxsync.daemon.service import Daemon
 from wxsync.daemon.state_dir import Busy
 from wxsync.daemon.supervision import take
-from wxsync.errors import ConfigError, WxsyncError
+from wxsync.errors import ConfigError, InputMissing, WxsyncError
 from wxsync.log.output import Output, is_journal, setup
 from wxsync.options.settings import Settings
 from wxsync.version import VERSION
@@ -48,6 +48,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return int(arguments.command_function(arguments))
     except (Away, Busy) as busy:
         return _complain(busy, BUSY)
+    except InputMissing as error:
+        return _complain(error, USAGE)
     except ConfigError as error:
         return _complain(error, BAD_CONFIGURATION)
     except WxsyncError as error:

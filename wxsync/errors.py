@@ -21,6 +21,10 @@ class ConfigError(WxsyncError):
     """One problem of the configuration; the operator mends it (Chinese)."""
 
 
+class InputMissing(WxsyncError):
+    """A file that a command's arguments name cannot be read (Chinese)."""
+
+
 class MemberError(WxsyncError):
     """The member can mend it: what and mend go to the chat (Chinese)."""
 

@@ -211,13 +211,14 @@ class TestJobs:
         assert err
         assert not made.daemon.state_dir.exists()
 
-    def test_a_list_with_bad_lines_and_one_that_is_not_there_are_1(self, commands, tmp_path):
+    def test_a_list_with_bad_lines_is_1_and_one_that_is_not_there_2(self, commands, tmp_path):
         made = commands()
         (tmp_path / "bad.txt").write_text("nginx:latest\n--platform=x redis\n")
         status, _, err = made.run("sync", "--file", "bad.txt")
         assert status == 1
         assert "--platform=x redis：" in err
-        assert made.run("sync", "--file", "missing.txt")[0] == 1
+        status, _, err = made.run("sync", "--file", "missing.txt")
+        assert (status, err.startswith("missing.txt: 读不出清单")) == (2, True)
         (tmp_path / "large.txt").write_bytes(b"#" * (2 << 20))
         assert "太大" in made.run("sync", "--file", "large.txt")[2]
 

@@ -97,11 +97,11 @@ def test_problems_are_told_on_stderr_and_the_file_is_written_all_the_same(tmp_pa
 
 def test_a_file_that_cannot_be_read_and_a_bare_command_change_nothing(tmp_path, import_env):
     done = import_env(".env", "missing.env", "--output", "wxsync.conf")
-    assert (done.returncode, "没有这个文件" in done.stderr) == (78, True)
+    assert (done.returncode, done.stderr) == (2, f"{tmp_path}/missing.env: 没有这个文件 (检查文件名和目录)\n")
     assert not (tmp_path / "wxsync.conf").exists()
     assert import_env().returncode == 2
     assert import_env(".env", "--example").returncode == 2
-    assert import_env("--images", "missing.txt", ".env").returncode == 78
+    assert import_env("--images", "missing.txt", ".env").returncode == 2
 
 
 def test_the_example_can_be_written_over_nothing(tmp_path, import_env):
@@ -154,6 +154,7 @@ def test_a_state_directory_in_use_is_left_alone(start, tmp_path, import_env):
     (tmp_path / "old.txt").write_text("alpine:3\n")
     done = import_env(".env", "--images", "old.txt")
     assert (done.returncode, "正在使用" in done.stderr) == (75, True)
+    assert done.stderr.startswith(f"{daemon.state_dir}: 另一个 wxsyncd")
     assert not (daemon.state_dir / "images.txt").exists()
     assert daemon.get("/health")[0] == 200
 

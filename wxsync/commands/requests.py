@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from wxsync.errors import MemberError
+from wxsync.errors import InputMissing, MemberError
 from wxsync.jobs import command, imagelist, links
 from wxsync.jobs.imagelist import BadLine
 
@@ -33,12 +33,12 @@ def sync_text(images: Sequence[str], listed: Sequence[str], platforms: str) -> s
 
 
 def listed_images(path: Path) -> list[str]:
-    """Return the lines of a day list (images.txt), each once. Raises MemberError naming each bad line, or the file."""
+    """Return the lines of a day list (images.txt), each once. Raises MemberError naming each bad line, InputMissing."""
     try:
         with path.open("rb") as file:
             data = file.read(MAX_LIST_BYTES + 1)
     except OSError as error:
-        raise MemberError(f"读不出清单：{error.strerror}", where=str(path), mend="检查路径和权限") from error
+        raise InputMissing(f"读不出清单：{error.strerror}", where=str(path), mend="检查路径和权限") from error
     if len(data) > MAX_LIST_BYTES:
         raise MemberError("清单太大", where=str(path), mend=f"最多 {MAX_LIST_BYTES} 字节")
     entries = [entry for block in imagelist.parse(data.decode("utf-8", "replace")) for entry in block.lines]

@@ -69,7 +69,7 @@ def _read_ini(named: str | None, around: Surroundings, findings: Findings) -> bo
     if not named and not _exists(path):
         return False
     label = Path(around.config_origin) if around.config_origin else path
-    text = read_text(path, findings, label=label)
+    text = read_text(path, findings, label=label, missing="检查文件名，或从 wxsync.conf.example 复制一份")
     if text is None:
         return True
     findings.sources.append(f"配置文件 {label}")
@@ -168,10 +168,17 @@ def _exists(path: Path) -> bool:
     return True
 
 
-def read_text(path: Path, findings: Findings, limit: int = _MAX_FILE, *, label: Path | None = None) -> str | None:
+def read_text(
+    path: Path,
+    findings: Findings,
+    limit: int = _MAX_FILE,
+    *,
+    label: Path | None = None,
+    missing: str = "检查文件名和目录",
+) -> str | None:
     """Return the file's text without a byte order mark, or None after adding the problem.
 
-    limit: in bytes. label: what the problem calls the file.
+    limit: in bytes. label: what the problem calls the file. missing: the mend when it is not there.
     """
     label = label or path
     try:
@@ -181,7 +188,7 @@ def read_text(path: Path, findings: Findings, limit: int = _MAX_FILE, *, label: 
             return data.decode("utf-8-sig")
         what, mend = f"文件超过 {limit} 字节", "检查是不是写错了文件名"
     except FileNotFoundError:
-        what, mend = "没有这个文件", "检查文件名，或从 wxsync.conf.example 复制一份"
+        what, mend = "没有这个文件", missing
     except UnicodeDecodeError as error:
         what = f"不是 UTF-8 文本（第 {data.count(bytes([10]), 0, error.start) + 1} 行）"
         mend = f"用 UTF-8 编码另存，例如 iconv -f GBK -t UTF-8 {label}"

@@ -13,7 +13,7 @@ from wxsync.config.load import settle
 from wxsync.config.migrate import Imported, imported
 from wxsync.config.sources import Surroundings, read_env_files, read_text
 from wxsync.daemon.state_dir import StateDir, enter
-from wxsync.errors import WxsyncError
+from wxsync.errors import InputMissing, WxsyncError
 from wxsync.jobs import imagelist
 from wxsync.jobs.imagelist import BadLine
 from wxsync.store.files import DayList
@@ -22,10 +22,10 @@ LIST_NAME = "images.txt"
 
 
 def read_env(names: Sequence[str], around: Surroundings) -> Imported:
-    """Return what these files hold. Raises ConfigError for the first one that cannot be read at all."""
+    """Return what these files hold. Raises InputMissing for the first one that cannot be read at all."""
     findings, foreign = read_env_files(names, around)
     if len(findings.sources) < len(names):
-        raise findings.problems[0]
+        raise _unread(findings)
     return imported(settle(findings, around), findings, foreign)
 
 
@@ -68,7 +68,7 @@ class TakenList:
 
 
 def take_list(old: Path, state_dir: Path) -> TakenList:
-    """Lay an old images.txt into the state directory. Raises WxsyncError, Busy while a daemon runs on it.
+    """Lay an old images.txt into the state directory. Raises InputMissing, Busy while a daemon runs on it, WxsyncError.
 
     A list that the state directory has already is left alone, unless it is the very same. Run as root it changes for
     good to the directory's owner: the files must be the service's, and it must not lead root astray by a link there.
@@ -92,8 +92,13 @@ def _old_text(old: Path) -> str:
     findings = Findings()
     text = read_text(old, findings)
     if text is None:
-        raise findings.problems[0]
+        raise _unread(findings)
     return text
+
+
+def _unread(findings: Findings) -> InputMissing:
+    first = findings.problems[0]
+    return InputMissing(first.what, where=first.where, mend=first.mend)
 
 
 def _converted(old_text: str) -> tuple[str, tuple[BadLine, ...], int]:

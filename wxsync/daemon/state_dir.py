@@ -38,7 +38,7 @@ class StateDir:
         if not self._lock.acquire():
             raise Busy(
                 f"另一个 wxsyncd（进程 {self._lock.holder()}）正在使用这个状态目录",
-                where=str(self.path),
+                where=str(self.path.absolute()),
                 mend="先停掉它，或换一个 [server] state_dir",
             )
         self._forget_listeners()  # of a run that was killed
