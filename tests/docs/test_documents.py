@@ -13,7 +13,9 @@ from tests.support.documents import PAGES, blocks
 from wxsync.config import ini
 from wxsync.config.environment import OLD_NAMES
 from wxsync.config.given import BY_KEY
-from wxsync.jobs.replies.syncs import REASON_CLASSES
+from wxsync.jobs.replies import absences
+from wxsync.jobs.replies.failures import DOWNLOAD, QINGSTOR
+from wxsync.jobs.replies.syncs import LOCAL_CLASSES, REASON_CLASSES
 from wxsync.options.settings import OPTIONS
 
 VARIABLES = {option.variable for option in OPTIONS} | OLD_NAMES.keys()
@@ -58,13 +60,22 @@ def test_every_command_of_ours_exists():
 def test_the_log_events_and_reasons_of_the_troubleshooting_page_are_the_programs_own():
     text = PAGES["troubleshooting.md"]
     source = "\n".join(path.read_text(encoding="utf-8") for path in ROOT.glob("wxsync/**/*.py"))
-    events = set(re.findall(r"`([a-z]+(?: [a-z]+)+)(?: check=[^`]*)?`", text)) - {"systemctl reload wxsyncd"}
+    events = set(re.findall(r"`([a-z]+(?: [a-z]+)+)(?: check=[^`]*)?`", text))
+    events -= {"systemctl reload wxsyncd", "wxsyncd upload"}
     assert {"upstream failed", "callback refused", "step failed"} <= events
     assert not [event for event in events if f'"{event}' not in source]
     for check in re.findall(r'check="?([a-z ]+)"?`', text):
         assert f'CallbackRefused("{check}"' in source
-    table = text.partition("| 聊天里的原因 |")[2].partition("\n\n")[0]
-    reasons = [reason for row in re.findall(r"(?m)^\| ([^|-][^|]*) \|", table) for reason in row.split("、")]
-    assert len(reasons) > 5
-    for reason in reasons:
-        assert any(words.startswith(reason) for words in REASON_CLASSES.values()), reason
+    failures = [why.reason for why in (*DOWNLOAD.values(), *QINGSTOR.values())]
+    words = [
+        *REASON_CLASSES.values(), *LOCAL_CLASSES.values(), *failures,
+        absences.no_tag("", ()), absences.no_repository(), absences.no_digest(),
+        absences.no_platform((), ())]
+    shown = [re.sub(r"\{\w+\}", "…", each) for each in words]
+    tables = [part.partition("\n\n")[0] for part in text.split("| 聊天里的原因 |")[1:]]
+    assert len(tables) == 4
+    rows = [row for table in tables for row in re.findall(r"(?m)^\| ([^|-][^|]*) \|", table)]
+    for reason in (one for row in rows for one in row.split("、")):
+        assert any(each.startswith(reason) for each in shown), reason
+    for failure in failures:
+        assert re.split(r"[（，{ ]", failure)[0] in tables[-1], failure
