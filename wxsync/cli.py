@@ -138,8 +138,8 @@ def _job_command(arguments: argparse.Namespace) -> int:
 
 
 def _log_quietly(settings: Settings) -> Output:
-    """Send the log of a command's own jobs to the log file; where there is none, only what an operator must see."""
-    level = settings.log.level if settings.log.file else "warning"
+    """Send the log of a command's own jobs to the log file; where there is none, only errors."""
+    level = settings.log.level if settings.log.file else "error"
     return _log_to(replace(settings, log=replace(settings.log, level=level)))
 
 

@@ -229,6 +229,9 @@ class TestDaemon:
         made.daemon.start()
         made.run("sync", "nginx:latest")
         assert "job taken" in made.daemon.log()
+        assert made.daemon.get("/api/jobs/99", "admin")[0] == 404
+        wait_for(lambda: "/api/jobs/99" in made.daemon.log(), "the line of a request that is no polling")
+        assert "GET /api/jobs/1 " not in made.daemon.log()
         status, body = made.daemon.get("/api/jobs", "admin")
         assert (status, json.loads(body)["jobs"][0]["member"]) == (200, "cli")
         sandbox.wecom.call_at(f"http://127.0.0.1:{made.daemon.port()}/wechat/callback")
@@ -238,6 +241,11 @@ class TestDaemon:
         made = commands(server={"processes": "2"})
         made.daemon.start()
         assert made.run("sync", "nginx:latest")[0] == 0
+
+    def test_a_command_that_does_it_alone_prints_no_log_line_of_a_proxy_that_is_down(self, commands):
+        made = commands(egress={"proxy_url": "http://127.0.0.1:9"})
+        status, _, err = made.run("sync", "nginx:latest")
+        assert (status, [line for line in err.splitlines() if not line.startswith("#1 ")]) == (0, [])
 
     def test_one_without_a_bot_does_it_too(self, commands):
         made = commands(has_bot=False)

@@ -61,6 +61,7 @@ def test_an_unusable_proxy_is_told_in_the_lines_that_operators_know():
         "   将使用非代理模式继续运行",
     ]
     (fields,) = records.fields("egress proxy unusable")
+    assert fields["going"] == "direct"
     assert "status 503" in str(fields["why"])
     assert not way.takes("api.github.com", 443)
 

@@ -48,6 +48,13 @@ def test_the_page_is_one_file_that_fetches_only_its_own_interface(chat):
     assert "innerHTML" not in re.sub("//.*", "", text)
 
 
+@pytest.mark.parametrize("behind", ["，", "：", "（", "的文件", "”", " x", "<b>", "'"])
+def test_a_link_on_the_page_ends_before_chinese(chat, behind):
+    (pattern,) = re.findall(r"const LINK = /(.+)/g;", call(chat.server.port, "GET", "/").body.decode("utf-8"))
+    link = "https://h.example:8/a-b_c/%E6%96%87;x=1?y=(2)&z=~#f"
+    assert re.match(pattern, f"{link}{behind}")[0] == link
+
+
 def test_a_message_shows_at_once_and_then_as_sent(chat, wecom, bot):
     reply = call(chat.server.port, "POST", "/api/messages", {"text": "  nginx:latest  "}, JSON)
     assert reply.status == 202

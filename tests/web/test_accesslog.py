@@ -109,6 +109,18 @@ def test_lines_are_written_soon_and_the_rest_at_the_end() -> None:
     assert memory.reopened == 1
 
 
+def test_polling_is_counted_and_has_no_line() -> None:
+    lines, metrics = Memory(), Metrics()
+    log = recorder(lines, metrics)
+    log.record(account(is_polling=True))
+    log.flush()
+    assert lines.data == b""
+    log.record(account())
+    log.flush()
+    assert lines.data.count(b"\n") == 1
+    assert 2 in [sample.value for sample in metrics.samples()]
+
+
 def test_no_account_is_lost_while_many_threads_record() -> None:
     memory, metrics = Memory(), Metrics()
     log = recorder(memory, metrics)

@@ -13,7 +13,7 @@ from wxsync.commands.screen import Screen
 from wxsync.errors import MemberError
 
 PAUSE_S = 0.25
-SLOWEST_S = 1.0
+SLOWEST_S = 2.0
 
 
 class Interrupts:

@@ -175,8 +175,9 @@ class AccessLog:
             if not self._layout or not self._lines or not taken:
                 return
             offset_s = self._clock.now().timestamp() - self._clock.monotonic()
-            text = "".join(self._layout.line(account, offset_s) for account in yielding(taken))
-            if not self._lines.write(text.encode()):
+            shown = (account for account in yielding(taken) if not account.is_polling)
+            text = "".join(self._layout.line(account, offset_s) for account in shown)
+            if text and not self._lines.write(text.encode()):
                 LOG.warning("access lines lost", count=len(taken))
 
     def _run(self) -> None:

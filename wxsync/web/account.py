@@ -18,6 +18,7 @@ class Account:
     upstream_s = 0.0  # from the first byte of the request until the answer's head
     tries = 0
     reused = False
+    is_polling = False  # asked again and again by the command line: counted, but no line in the log
 
     def __init__(self, peer: str, began: float, head: RequestHead | None, status: int = 0, reason: str = "") -> None:
         self.peer = peer

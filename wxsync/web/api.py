@@ -110,7 +110,9 @@ class Api:
             return self._changed(exchange, self._desk, number, match[2].decode())
         if number:
             _only(exchange, READING)
-            return 200, _found(number, self._desk.job(number))
+            found = _found(number, self._desk.job(number))
+            exchange.is_polling = True
+            return 200, found
         _only(exchange, READING + WRITING)
         query = _query(exchange)
         if exchange.method == "POST":

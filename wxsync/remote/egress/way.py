@@ -85,7 +85,9 @@ class EgressWay:
             else:
                 LOG.verbatim(f"⚠️  代理连接失败: {self._proxy.shown}")
                 LOG.verbatim("   将使用非代理模式继续运行")
-                LOG.warning("egress proxy unusable", proxy=self._proxy.shown, why=fault.what, mend=fault.mend)
+                LOG.warning(
+                    "egress proxy unusable", going="direct", proxy=self._proxy.shown, why=fault.what, mend=fault.mend
+                )
 
     def _reached(self, deadline: float, stop: threading.Event | None) -> socket.socket:
         proxy, now = self._proxy, self._clock.monotonic()
