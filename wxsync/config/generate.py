@@ -22,7 +22,8 @@ _REQUIRED = {
 _EXAMPLE_HEAD = """\
 # wxsyncd 的配置文件示例：复制为 /etc/wxsyncd/wxsync.conf，去掉要改的行前面的 #，再运行 wxsyncd check-config。
 #
-# 只写需要的部分：机器人写 [wecom]，镜像同步再写 [github] 和 [registry]，转发写 [proxy] targets。
+# 只写需要的部分：机器人写 [wecom]；镜像同步写 [registry]，连同 username 和 password（由本机复制），或连同 [github]（由
+# GitHub Actions 复制）；文件上传写 [qingstor] 的两个密钥；转发写 [proxy] targets。
 # 注释独占一行，值的后面不能跟注释，值不加引号；列表用逗号隔开，也可以每行一项、从第二行起缩进。
 # 时间是秒数，可带单位 s m h d；大小是字节数，可带单位 K M G（1024）；开关写 yes 或 no。
 # 每个选项也可以写成环境变量 WXSYNC_节_选项，或 systemd 凭据 节.选项；口令建议用凭据。
@@ -50,8 +51,8 @@ _DOCS_HEAD = """\
 """
 _NOTES = {
     "egress": """\
-GitHub、源镜像仓库和下载经代理；青云对象存储和转发永远直连，企业微信在 `wecom.via_egress = yes` 时才经代理。
-域名由代理解析，`http_proxy` 等环境变量不读。代理连不上、口令不对时写日志并改为直连，恢复后再经代理。
+GitHub、镜像仓库和下载经代理；青云对象存储和转发永远直连，企业微信在 `wecom.via_egress = yes` 时才经代理。
+域名由代理解析，`http_proxy` 等环境变量不读。代理连不上、口令不对、到不了 `check_url` 时写日志并改为直连，恢复后再经代理。
 
 `no_proxy_domains` 的写法：`example.com`、`.example.com`、`*.example.com` 都指这个域名和它下面的一切；
 `192.168.1.1`、`10.0.0.0/8`、`fd00::/8` 只看写成地址的主机，不查域名；`host:8443`、`[::1]:8443` 只指
