@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from wxsync.clock import SystemClock
 from wxsync.commands import jobs
@@ -38,6 +39,14 @@ SOURCES = {
     # For the systemd unit, which runs on a copy of the file; not in --help.
     "--config-origin": argparse.SUPPRESS,
 }
+USAGE_FAULTS = (  # what argparse says, and the same in Chinese
+    (re.compile(r"argument COMMAND: invalid choice: (\S+)"), "没有命令 {0}"),
+    (re.compile(r"argument (\S+): invalid choice: (\S+)"), "{0} 不能是 {1}"),
+    (re.compile(r"argument (\S+): invalid int value: (\S+)"), "{0} 不是整数：{1}"),
+    (re.compile(r"argument (\S+): expected (?:one|at least one) argument"), "{0} 后面要写值"),
+    (re.compile(r"the following arguments are required: (.+)"), "缺少参数 {0}"),
+    (re.compile(r"unrecognized arguments: (.+)"), "不认识的参数 {0}"),
+)
 ENTRY = Path(__file__).resolve().parents[1] / "wxsyncd.py"
 
 
@@ -63,6 +72,15 @@ def _complain(error: WxsyncError, status: int) -> int:
     return status
 
 
+def _usage_fault(message: str) -> str:
+    """Return in Chinese what argparse says of wrong arguments, without the list that has the internal command."""
+    for pattern, words in USAGE_FAULTS:
+        match = pattern.match(message[:1000])
+        if match:
+            return words.format(*match.groups())
+    return f"参数不对（{message}）"
+
+
 class _ChineseHelp(argparse.HelpFormatter):
     """Operators read Chinese; argparse's own words are English."""
 
@@ -75,6 +93,11 @@ class _ChineseHelp(argparse.HelpFormatter):
 
 class _Parser(argparse.ArgumentParser):
     """The same for the whole command line and for each command; has_sources: --config and --env-file too."""
+
+    def error(self, message: str) -> NoReturn:
+        """End with the usage and the fault, in Chinese."""
+        self.print_usage(sys.stderr)
+        self.exit(USAGE, f"{_usage_fault(message)}；见 {self.prog} --help\n")
 
     def __init__(self, *, has_sources: bool = True, **given: Any) -> None:
         super().__init__(add_help=False, formatter_class=_ChineseHelp, **given)

@@ -55,7 +55,19 @@ def test_version_and_help(tmp_path):
     assert "options:" not in done.stdout
     assert "web-process" not in done.stdout
     assert "用法：wxsyncd demo" in run(ENTRY, "demo", "--help", cwd=tmp_path).stdout
-    assert run(ENTRY, "no-such-command", cwd=tmp_path).returncode == 2
+
+
+@pytest.mark.parametrize(("arguments", "told"), [
+    (("no-such-command",), "没有命令 'no-such-command'；见 wxsyncd --help"),
+    (("web-process",), "缺少参数 state_dir, inherited；"), (("upload",), "缺少参数 URL|FILE；"),
+    (("check-config", "--x"), "不认识的参数 --x；"), (("jobs", "--limit", "x"), "--limit 不是整数：'x'；"),
+    (("demo", "--engine", "x"), "--engine 不能是 'x'；"), (("sync", "--file"), "--file 后面要写值；")])
+def test_wrong_arguments_are_told_in_chinese_without_the_internal_command(tmp_path, arguments, told):
+    done = run(ENTRY, *arguments, cwd=tmp_path)
+    assert done.returncode == 2
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith(told)
+    assert "web-process" not in last or arguments[0] == "web-process"
 
 
 def test_the_entry_works_in_isolated_mode(tmp_path):

@@ -317,6 +317,15 @@ def test_what_looks_like_a_comment_behind_a_value_is_doubted_without_showing_it(
     assert text[:6] not in warning
 
 
+@pytest.mark.parametrize(("mode", "conf", "is_doubted"), [
+    (0o644, "[server]\nadmin_token = 0123456789abcdef\n", True), (0o640, "[server]\nadmin_token = t\n", False),
+    (0o644, "[server]\nthreads = 4\n", False)])
+def test_secrets_in_a_file_that_everybody_can_read_are_doubted(mode, conf, is_doubted, site):
+    site.write("etc/wxsync.conf", conf).chmod(mode)
+    warnings = site.load(RELAY).warnings
+    assert [f"chmod 600 {site.default}" in each for each in warnings] == [True] * is_doubted
+
+
 def test_quotes_that_are_kept_are_doubted_and_plain_values_are_not(site):
     site.write("credentials/registry.password", '"p w"\n')
     (warning,) = site.load(MIRROR, {"WXSYNC_REGISTRY_USERNAME": "u#;"}).warnings

@@ -142,11 +142,15 @@ def test_an_upload_names_its_bucket_and_where_it_is(told):
     ((12, 0, 0), "12:00:01", "2026-01-02 12:00:01"), ((12, 0, 2), "12:00:01", "2026-01-03 12:00:01")])
 def test_the_next_rollover_is_the_next_such_time_of_day(clock, at, wanted, told):
     now = NOON.replace(hour=clock[0], minute=clock[1], second=clock[2])
-    assert f"下次清空 images.txt：{wanted}" in told(RELAY, {"WXSYNC_ROLLOVER_TIME": at}, now=now)
+    assert f"下次清空 images.txt：{wanted}" in told(MIRROR, {"WXSYNC_ROLLOVER_TIME": at}, now=now)
+
+
+def test_a_relay_has_no_list_to_empty(told):
+    assert "images.txt" not in told(RELAY)
 
 
 def test_a_rollover_that_is_off_is_told(told):
-    assert "不清空 images.txt" in told(RELAY, {"WXSYNC_ROLLOVER_ENABLED": "no"})
+    assert "不清空 images.txt" in told(MIRROR, {"WXSYNC_ROLLOVER_ENABLED": "no"})
 
 
 @pytest.mark.parametrize(("environ", "warning"), [

@@ -45,6 +45,7 @@ class Site:
         """Load with these environment variables; conf becomes the default file's text."""
         if conf is not None:
             self.default.write_text(conf, encoding="utf-8")
+            self.default.chmod(0o600)
         environ = {name: value for each in dictionaries for name, value in each.items()}
         if any(self.credentials.iterdir()):
             environ.setdefault("CREDENTIALS_DIRECTORY", str(self.credentials))

@@ -133,6 +133,8 @@ def _listeners(settings: Settings) -> Iterator[str]:
 def _times(settings: Settings, now_local: datetime) -> Iterator[str]:
     offset = now_local.strftime("%z")
     yield f"时区 {now_local.tzname()}（UTC{offset[:3]}:{offset[3:5]}），现在 {now_local:%Y-%m-%d %H:%M:%S}"
+    if not settings.has_mirror:
+        return  # nothing writes the list
     if not settings.rollover.enabled:
         yield "不清空 images.txt（rollover.enabled = no）"
         return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,6 +87,8 @@ def _read_ini(named: str | None, around: Surroundings, findings: Findings) -> bo
         elif entry.section in TITLES:  # a wrong section is told once, not for each of its options
             findings.problems.append(unknown_option(f"{label}:{entry.line}", entry.section, entry.name))
     findings.layers.append(layer)
+    if any(given.option.row.secret and given.text.strip() for given in layer.values()) and _is_open(path):
+        findings.warnings.append(f"{label} 里有口令，但本机所有用户都能读；执行 chmod 600 {label}")
     return True
 
 
@@ -155,6 +158,13 @@ def _read_credentials(directory: str, findings: Findings) -> None:
     findings.layers.append(layer)
     if layer:
         findings.sources.append(f"凭据 {' '.join(layer)}")
+
+
+def _is_open(path: Path) -> bool:
+    try:
+        return bool(path.stat().st_mode & stat.S_IROTH)
+    except OSError:  # it was read a moment ago
+        return False
 
 
 def _exists(path: Path) -> bool:
