@@ -52,7 +52,8 @@ _DOCS_HEAD = """\
 _NOTES = {
     "egress": """\
 GitHub、镜像仓库和下载经代理；青云对象存储和转发永远直连，企业微信在 `wecom.via_egress = yes` 时才经代理。
-域名由代理解析，`http_proxy` 等环境变量不读。代理连不上、口令不对、到不了 `check_url` 时写日志并改为直连，恢复后再经代理。
+域名由代理解析，`http_proxy` 等环境变量不读。代理连不上、口令不对、到不了 `check_url` 时写日志并改为直连，
+恢复后再经代理。
 
 `no_proxy_domains` 的写法：`example.com`、`.example.com`、`*.example.com` 都指这个域名和它下面的一切；
 `192.168.1.1`、`10.0.0.0/8`、`fd00::/8` 只看写成地址的主机，不查域名；`host:8443`、`[::1]:8443` 只指
