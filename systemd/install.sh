@@ -7,7 +7,7 @@ if [ ! -f "$here/SHA256SUMS" ]; then
     echo "这里没有 SHA256SUMS，不是解压好的发布包：用 make dist 做一个，或重新下载" >&2
     exit 1
 fi
-if ! (cd -- "$here" && sha256sum --quiet -c SHA256SUMS) >&2; then
+if ! (cd -- "$here" && sha256sum --strict --quiet -c SHA256SUMS) >&2; then
     echo "安装包已损坏，什么都没有改：重新下载、解压" >&2
     exit 1
 fi

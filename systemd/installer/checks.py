@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from installer.configuration import Configuration
@@ -29,7 +29,7 @@ class Wish:
 
 def problems(
     layout: Layout, package: Package, host: Host, configuration: Configuration, wish: Wish, *,
-    port_holder: Callable[[int], str],
+    port_holder: Callable[[str, int], str],
 ) -> Iterator[str]:
     """Yield every reason not to begin, with the mend."""
     yield from _of_package(package)
@@ -40,7 +40,7 @@ def problems(
         yield f"--user {wish.user}：不是可用的用户名（小写字母、数字、- 和 _，不能是 root）"
     yield from (f"配置有错：{problem}" for problem in configuration.problems)
     for host_name, port in configuration.listeners:
-        holder = port_holder(port) if port else ""
+        holder = port_holder(host_name, port) if port else ""
         if holder:
             yield f"端口 {host_name}:{port} 被 {holder} 占用：停掉它，或改 wxsync.conf 里的 listen / admin_listen"
 
@@ -60,7 +60,7 @@ def _of_package(package: Package) -> Iterator[str]:
         return
     damaged = package.damaged()
     if damaged:
-        yield f"安装包已损坏：{'、'.join(damaged[:5])}{' 等' if len(damaged) > 5 else ''} 与校验和不符：重新下载、解压"
+        yield f"安装包已损坏：{_some(damaged)} 与校验和不符：重新下载、解压"
     if not is_version(package.version):
         yield f"安装包的版本号不对：{package.version!r}：重新下载、解压"
 
@@ -109,8 +109,15 @@ def _of_version(layout: Layout, package: Package, wish: Wish) -> Iterator[str]:
     if running and is_version(package.version) and order(package.version) < order(running):
         yield f"已安装的 {running} 比 {package.version} 新：退回用 {layout.prefix}/current/install.sh rollback"
     laid = Package(layout.versions / package.version)
-    if laid.sums() and laid.sums() != package.sums():
+    if laid.directory.is_dir() and laid.sums() != package.sums():
         yield f"已有内容不同的 {package.version}：同一个版本号只能有一份内容；先 uninstall（配置和状态会保留）"
+    elif damaged := laid.damaged():
+        yield (f"已装的 {laid.directory} 里 {_some(damaged)} 被改动或丢失："
+               "先 uninstall，再安装（配置和状态会保留）")
+
+
+def _some(names: Sequence[str]) -> str:
+    return "、".join(names[:5]) + (" 等" if len(names) > 5 else "")
 
 
 def _is_system_path(path: str) -> bool:

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 from installer import checks, configuration, plans, ports, record
 from installer.actions import Action, Failed
@@ -70,9 +71,9 @@ def main(argv: Sequence[str], around: Surroundings) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     lines = "\n".join(f"  {name:10} {text}" for name, text in COMMANDS.items())
-    parser = argparse.ArgumentParser(
-        prog="install.sh", usage="./install.sh [命令] [选项]", add_help=False, description=f"命令：\n{lines}",
-        formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = _Parser(
+        usage=argparse.SUPPRESS, add_help=False, description=f"用法：./install.sh [命令] [选项]\n\n命令：\n{lines}",
+        formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
     parser._optionals.title = "选项"
     parser.add_argument("command", nargs="?", default="install", choices=COMMANDS, help=argparse.SUPPRESS)
     parser.add_argument("-h", "--help", action="help", help="显示这段帮助")
@@ -82,6 +83,15 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--no-start", action="store_true", help="不启动、不重启服务")
     parser.add_argument("--purge", action="store_true", help="uninstall 时连配置和状态一起删除")
     return parser
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says in Chinese that it did not understand."""
+
+    def error(self, message: str) -> NoReturn:
+        """End with the usage status; argparse's own words say which argument it is."""
+        self.exit(USAGE, f"看不懂的命令或选项，什么都没有改（{message}）\n"
+                         "用法：./install.sh [命令] [选项]，列出全部：./install.sh --help\n")
 
 
 class _Run:
@@ -136,9 +146,10 @@ class _Run:
         if not self._around.is_root:
             return _refuse(["要以 root 运行"])
         plan = plans.rollback(self._site(), older[-1], starts=not self._arguments.no_start)
-        status = self._carry_out(plan)
+        forward = f"{self._layout.prefix}/versions/{running}/install.sh upgrade"
+        status = self._carry_out(plan, f"；或回到 {running}：{forward}")
         if status == OK and not self._arguments.dry_run:
-            _say(f"完成：{running} → {older[-1]}；再升级用 {self._layout.prefix}/versions/{running}/install.sh upgrade")
+            _say(f"完成：{running} → {older[-1]}；再升级用 {forward}")
         return status
 
     def _uninstall(self) -> int:
@@ -181,7 +192,7 @@ class _Run:
             state_dir = configuration.read(layout).state_dir
         return Site(layout, self._systemctl, layout.at(state_dir) if state_dir else layout.state)
 
-    def _carry_out(self, plan: Plan) -> int:
+    def _carry_out(self, plan: Plan, way_out: str = "") -> int:
         if self._arguments.dry_run:
             _say("将要（--dry-run，什么都没有改）：")
             for action in (*plan.steps, *plan.last):
@@ -192,6 +203,7 @@ class _Run:
         except Unhealthy as why:
             _say(f"失败：{why}")
             if not plan.back:
+                _say("下一步：按上面的原因改正，再 systemctl restart wxsyncd" + way_out)
                 return FAILED
             _say("换回原来的版本：")
             _do(plan.back)
@@ -260,7 +272,8 @@ def _alone(layout: Layout, *, is_changing: bool) -> Iterator[None]:
 
 
 def _say(text: str) -> None:
-    print(text, flush=True)
+    """Print it; what the service wrote may be in it, and must not steer root's terminal."""
+    print("".join(each if each.isprintable() or each in "\n\t" else "?" for each in text), flush=True)
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -23,12 +23,15 @@ class Package:
         return int(str(_constant(self.directory / "wxsync/store/database.py", "SCHEMA_VERSION") or 0))
 
     def sums(self) -> dict[str, str]:
-        """Return the files of the release with their sha256; empty when there is no list."""
+        """Return the files of the release with their sha256; empty when there is no list.
+
+        A line that is none stands for a file of that name, which is missing: it must not pass for a shorter list.
+        """
         try:
             lines = (self.directory / SUMS).read_text(encoding="utf-8").splitlines()
         except (OSError, UnicodeDecodeError):
             return {}
-        return {name: digest for digest, _, name in (line.partition("  ") for line in lines) if name}
+        return {name or digest: digest for digest, _, name in (line.partition("  ") for line in lines)}
 
     def damaged(self) -> list[str]:
         """Return the files that are missing or not what they should be."""

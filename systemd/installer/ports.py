@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import ipaddress
+import sys
 from contextlib import suppress
 from pathlib import Path
 
 _LISTEN = "0A"
 OURS = "/wxsyncd.service"
+_ORDER = -1 if sys.byteorder == "little" else 1  # the table shows words of the machine
 
 
-def holder(port: int, proc: Path = Path("/proc")) -> str:
+def holder(host: str, port: int, proc: Path = Path("/proc")) -> str:
     """Return the process that listens there (`nginx (812)`), empty when nobody or our own service does."""
-    inodes = {f"socket:[{inode}]" for name in ("tcp", "tcp6") for inode in _listening(proc / "net" / name, port)}
+    inodes = {f"socket:[{inode}]" for name in ("tcp", "tcp6") for inode in _listening(proc / "net" / name, host, port)}
     if not inodes:
         return ""
     for process in proc.iterdir():
@@ -20,9 +23,23 @@ def holder(port: int, proc: Path = Path("/proc")) -> str:
     return "?"
 
 
-def _listening(table: Path, port: int) -> list[str]:
+def _listening(table: Path, host: str, port: int) -> list[str]:
     rows = [line.split() for line in _read(table).splitlines()[1:]]
-    return [row[9] for row in rows if len(row) > 9 and row[3] == _LISTEN and int(row[1].rpartition(":")[2], 16) == port]
+    return [row[9] for row in rows if len(row) > 9 and row[3] == _LISTEN and _is_taken(row[1], host, port)]
+
+
+def _is_taken(local: str, host: str, port: int) -> bool:
+    """Tell whether a listener at this place, as the table writes it, leaves no room for ours."""
+    address, _, number = local.rpartition(":")
+    if int(number, 16) != port:
+        return False
+    words = (bytes.fromhex(address[at:at + 8])[::_ORDER] for at in range(0, len(address), 8))
+    theirs = ipaddress.ip_address(b"".join(words))
+    try:
+        ours = ipaddress.ip_address(host)
+    except ValueError:  # a name: it may mean any
+        return True
+    return theirs.is_unspecified or ours.is_unspecified or theirs == ours
 
 
 def _has(process: Path, inodes: set[str]) -> bool:

@@ -159,7 +159,7 @@ class Site:
     def _ask(self) -> tuple[int, str]:
         """Return status and body of the health check, 0 and the reason when there is no answer."""
         try:
-            listeners = json.loads((self.state_dir / "listeners.json").read_bytes()[:65536])["listeners"]
+            listeners = json.loads(_foreign(self.state_dir / "listeners.json"))["listeners"]
             host, port = str(listeners[-1]["host"]), int(listeners[-1]["port"])
         except (OSError, ValueError, LookupError, TypeError) as error:
             return 0, f"还没有监听（{type(error).__name__}）"
@@ -186,6 +186,12 @@ class Site:
         database.with_name(f"{database.name}-shm").unlink(missing_ok=True)
         self.copy_of(schema).replace(database)
         actions.sync(self.state_dir)
+
+
+def _foreign(path: Path) -> bytes:
+    """Return the start of a file that the service may have replaced: a link is refused, a pipe not waited for."""
+    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+        return file.read(65536)
 
 
 def _is(path: Path, text: str) -> bool:

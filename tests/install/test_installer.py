@@ -301,7 +301,7 @@ def test_a_machine_that_does_not_fit_is_told(change, told, top):
 
     def problems(host: Host) -> list[str]:
         return [*checks.problems(layout, Package(top), host, Configuration(exists=False), Wish(),
-                                 port_holder=lambda _: "")]
+                                 port_holder=lambda *_: "")]
 
     assert problems(GOOD) == []
     (problem,) = problems(replace(GOOD, **change))
@@ -314,7 +314,7 @@ def test_all_problems_are_told_at_once(top, tmp_path):
     settings = Configuration(exists=True, problems=("x: 不对",), listeners=(("0.0.0.0", 3000), ("127.0.0.1", 0)))
     found = [*checks.problems(
         Layout(tmp_path, "/opt/wxsyncd"), Package(top), replace(GOOD, is_root=False, systemd=0), settings,
-        Wish(must_exist=True, user="Root!"), port_holder=lambda port: f"nginx ({port})")]
+        Wish(must_exist=True, user="Root!"), port_holder=lambda _, port: f"nginx ({port})")]
     for word in ("wxsyncd.py", "root 运行", "没有 systemd", "不是安装程序放的", "还没有安装", "--user", "x: 不对",
                  "nginx (3000)"):
         assert sum(word in problem for problem in found) == 1, (word, found)
@@ -324,7 +324,7 @@ def test_all_problems_are_told_at_once(top, tmp_path):
 @pytest.mark.parametrize("prefix", ["relative", "/", "/home/x/wxsyncd", "/opt/a b", "/opt/../etc", "/tmp/w", "/opt/$x"])
 def test_a_prefix_that_cannot_be_is_refused(prefix, top):
     found = checks.problems(Layout(Path("/nonexistent"), prefix), Package(top), GOOD, Configuration(exists=False),
-                            Wish(), port_holder=lambda _: "")
+                            Wish(), port_holder=lambda *_: "")
     assert any("--prefix" in problem for problem in found)
 
 
@@ -332,6 +332,52 @@ def test_a_directory_of_somebody_else_is_not_taken(machine, capsys):
     (machine.root / "usr/lib").mkdir(parents=True)
     assert machine.run("--prefix", "/usr") == 1
     assert "别的东西" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("argv", [["frob"], ["--frob"], ["--prefix"], ["uninstall", "--pur"]])
+def test_what_is_not_understood_is_told_in_chinese(argv, machine, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        machine.run(*argv)
+    assert "看不懂的命令或选项，什么都没有改" in capsys.readouterr().err
+    assert not machine.layout.home.exists()
+
+
+def test_an_installed_version_that_is_not_whole_is_told(machine, capsys):
+    assert machine.run() == 0
+    (machine.layout.versions / VERSION / "wxsync/cli.py").unlink()
+    assert machine.run() == 1
+    assert "wxsync/cli.py 被改动或丢失" in capsys.readouterr().out
+    assert machine.run("uninstall") == 0
+    (machine.layout.versions / VERSION).mkdir(parents=True)
+    assert machine.run() == 1
+    assert "内容不同" in capsys.readouterr().out
+
+
+def test_what_the_service_puts_in_the_place_of_its_files_does_not_hold_root(machine, capsys):
+    machine.configure()
+    assert machine.run() == 0
+    told = machine.layout.state / "listeners.json"
+    answer = told.read_bytes()
+    for trap in (os.mkfifo, lambda path: path.symlink_to("/dev/zero"), os.mkdir):
+        told.unlink()
+        trap(told)
+        assert machine.run("status") == 3
+        assert "还没有监听" in capsys.readouterr().out
+        if told.is_dir():
+            told.rmdir()
+            told.write_bytes(answer)
+    assert machine.run("status") == 0
+
+
+def test_a_rollback_to_a_version_that_does_not_start_tells_the_way_out(machine, capsys):
+    machine.configure()
+    assert machine.run() == 0
+    assert machine.run(top=other_version(machine.top, NEWER)) == 0
+    old = machine.layout.versions / VERSION / "wxsync/version.py"
+    old.write_text(old.read_text() + "# broken\n")
+    capsys.readouterr()
+    assert machine.run("rollback") == 1
+    assert f"/opt/wxsyncd/versions/{NEWER}/install.sh upgrade" in capsys.readouterr().out
 
 
 def test_the_drop_in_is_the_memory(tmp_path):
@@ -367,8 +413,13 @@ def test_what_the_service_could_not_write_is_told(tmp_path):
 def test_who_holds_a_port(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-        assert f"({os.getpid()})" in ports.holder(port)
-    assert ports.holder(port) == ""
+        assert f"({os.getpid()})" in ports.holder("127.0.0.1", port)
+        assert f"({os.getpid()})" in ports.holder("0.0.0.0", port)
+        assert f"({os.getpid()})" in ports.holder("::", port)
+        assert ports.holder("127.0.0.2", port) == ""  # there is room beside it
+        with socket.create_server(("127.0.0.2", port)):
+            pass
+    assert ports.holder("127.0.0.1", port) == ""
     # A picture of /proc: the port belongs to our own unit.
     head = "sl local rem st q t r uid timeout inode\n"
     (tmp_path / "net").mkdir()
@@ -378,8 +429,8 @@ def test_who_holds_a_port(tmp_path):
     (process / "fd/5").symlink_to("socket:[4711]")
     (process / "comm").write_text("python3\n")
     (process / "cgroup").write_text("0::/system.slice/wxsyncd.service\n")
-    assert ports.holder(3000, tmp_path) == ""
+    assert ports.holder("127.0.0.1", 3000, tmp_path) == ""
     (process / "cgroup").write_text("0::/system.slice/other.service\n")
-    assert ports.holder(3000, tmp_path) == "python3 (77)"
+    assert ports.holder("127.0.0.1", 3000, tmp_path) == "python3 (77)"
     process.rename(tmp_path / "1")
-    assert ports.holder(3000, tmp_path) == ""
+    assert ports.holder("127.0.0.1", 3000, tmp_path) == ""

@@ -13,6 +13,8 @@ import shutil
 import subprocess
 import tarfile
 
+import pytest
+from installer.package import Package
 from packing.tree import files
 from packing.wheels import read_lock
 
@@ -40,6 +42,13 @@ def test_two_builds_elsewhere_later_and_with_another_umask_are_the_same(archive,
     assert (digest, name) == (hashlib.sha256(archive.read_bytes()).hexdigest(), NAME)
 
 
+def test_a_checkout_that_git_would_give_other_line_ends_has_the_same_bytes(tmp_path):
+    clone = tmp_path / "clone"
+    clone_it = ["git", "clone", "-q", "--depth=1", "-c", "core.autocrlf=true", ROOT.as_uri(), str(clone)]
+    subprocess.run(clone_it, check=True, timeout=60)
+    assert [file.name for file in files(clone) if b"\r\n" in file.data and b"\0" not in file.data] == []
+
+
 def test_it_holds_what_an_installation_needs_and_no_more(archive):
     with tarfile.open(archive) as tar:
         members = {member.name: member for member in tar.getmembers()}
@@ -64,6 +73,19 @@ def test_the_sums_cover_every_file(top):
     present = {str(path.relative_to(top)) for path in top.rglob("*") if path.is_file()}
     assert listed == present - {"SHA256SUMS"}
     subprocess.run(["sha256sum", "--quiet", "-c", "SHA256SUMS"], cwd=top, check=True, timeout=60)
+
+
+@pytest.mark.parametrize("flipped", ["! wxsync/cli.py", " !wxsync/cli.py"])
+def test_a_line_of_the_sums_that_is_none_is_no_shorter_list(flipped, top):
+    sums = top / "SHA256SUMS"
+    text = sums.read_text()
+    assert "  wxsync/cli.py" in text
+    sums.write_text(text.replace("  wxsync/cli.py", flipped))
+    assert Package(top).damaged()
+    done = subprocess.run(["sh", str(top / "install.sh"), "--dry-run"], capture_output=True, text=True, timeout=60,
+                          check=False)
+    assert done.returncode == 1
+    assert "安装包已损坏" in done.stderr
 
 
 def test_the_bill_of_materials_says_what_cyclonedx_wants(top):
