@@ -6,7 +6,7 @@ import pytest
 
 from wxsync.errors import RemoteFault
 from wxsync.jobs.replies import failures
-from wxsync.jobs.replies.failures import AGAIN, Why
+from wxsync.jobs.replies.failures import Why
 from wxsync.remote.download import fault as download
 from wxsync.remote.qingstor import faults as qingstor
 
@@ -51,5 +51,11 @@ def test_a_host_with_braces_is_shown_as_it_is():
 
 def test_other_faults_speak_for_themselves():
     assert failures.explain(RemoteFault("what", mend="mend")) == Why("what", "mend")
-    assert failures.explain(RemoteFault("what")) == Why("what", AGAIN)
+    assert failures.explain(RemoteFault("what")) == Why("what", "请稍后发送「重试」")
     assert failures.too_late(7200).reason == "没有在总时限 2 小时 内完成"
+
+
+def test_a_local_file_is_not_to_be_repeated_in_the_chat():
+    fault = qingstor.QingStorFault(qingstor.Kind.QUOTA, "what", where="QingStor a")
+    assert failures.explain(fault, is_local=True).mend == "请管理员清理或扩容后重新执行 wxsyncd upload"
+    assert failures.too_late(60, is_local=True).mend.startswith("请稍后重新执行 wxsyncd upload，")

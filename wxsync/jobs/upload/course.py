@@ -132,7 +132,12 @@ class _Course:
         except RemoteFault as fault:
             LOG.warning("upload failed", job=self.job.id, link=self.job.files[place].source, why=str(fault))
             is_late = self._left_s <= 0
-            why = failures.too_late(self._tools.deadline_s) if is_late else failures.explain(fault)
+            is_local = bool(self.job.spooled)
+            why = (
+                failures.too_late(self._tools.deadline_s, is_local=is_local)
+                if is_late
+                else failures.explain(fault, is_local=is_local)
+            )
             result = results.TIMED_OUT if is_late else results.FAILED
             file = replace(self._let_go(place), result=result, reason=why.reason, mend=why.mend)
         if file.result != results.SUCCEEDED:
