@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -67,6 +68,23 @@ def test_a_restore_over_a_newer_database_leaves_nothing_of_it(sandbox, start, tm
     run_block("rm -f /var/lib/wxsyncd/", places)
     join(sandbox, daemon.start())
     assert "redis:7.0" not in ask(sandbox, "历史")
+
+
+def test_a_link_that_the_service_left_leads_root_nowhere(tmp_path, run_block):
+    state, kept, others = tmp_path / "state", tmp_path / "backups", tmp_path / "others"
+    for directory in (state, kept):
+        directory.mkdir()
+        sqlite3.connect(directory / "wxsyncd.sqlite3").close()
+    others.write_text("root's own\n")
+    places = {"/var/lib/wxsyncd": state, "/var/backups/wxsyncd": kept}
+    (state / "images.txt").symlink_to(others)
+    run_block("mkdir -p /var/backups/wxsyncd", places)
+    assert (kept / "images.txt").is_symlink()  # not what it leads to, which the service could read after a restore
+    (kept / "images.txt").unlink()
+    (kept / "images.txt").write_text("nginx:latest\n")
+    run_block("rm -f /var/lib/wxsyncd/", places)
+    assert others.read_text() == "root's own\n"
+    assert (state / "images.txt").read_text() == "nginx:latest\n"
 
 
 def test_a_copy_of_the_whole_directory_of_a_stopped_daemon_brings_everything_back(
