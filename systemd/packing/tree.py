@@ -26,15 +26,20 @@ class File:
 
 
 def files(checkout: Path) -> list[File]:
-    """Return the release's files as they are in the checkout; which ones, and their modes, git says."""
+    """Return the release's files as they are in the checkout; which ones, and their modes, git says.
+
+    Line ends are those that git keeps: core.autocrlf changes them in the checkout, and scripts would not run.
+    """
     found = []
+    widened = _with_other_line_ends(checkout)
     for entry in _git(checkout, "ls-files", "--stage", "-z").split("\0"):
         if not entry:
             continue
         mode, path = entry.split(" ", 1)[0], entry.split("\t", 1)[1]
         place = _place(path)
         if place:
-            found.append(File(place, (checkout / path).read_bytes(), mode == "100755"))
+            data = (checkout / path).read_bytes()
+            found.append(File(place, data.replace(b"\r\n", b"\n") if path in widened else data, mode == "100755"))
     return found
 
 
@@ -46,6 +51,12 @@ def is_changed(checkout: Path) -> bool:
 def committed_at(checkout: Path) -> int:
     """Return the time of the last commit, in epoch seconds."""
     return int(_git(checkout, "log", "-1", "--format=%ct"))
+
+
+def _with_other_line_ends(checkout: Path) -> set[str]:
+    """Return the files whose lines end in LF for git, and in CRLF in the checkout (git-ls-files --eol)."""
+    rows = (entry.partition("\t") for entry in _git(checkout, "ls-files", "--eol", "-z").split("\0"))
+    return {path for ends, _, path in rows if ends.split()[:2] == ["i/lf", "w/crlf"]}
 
 
 def _place(path: str) -> str:
