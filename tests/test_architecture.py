@@ -6,6 +6,7 @@ While the house grows, PURE lists only what exists already.
 from __future__ import annotations
 
 import ast
+import subprocess
 import sys
 import unittest
 from collections.abc import Iterable, Iterator
@@ -45,6 +46,10 @@ STDLIB: dict[str, set[str]] = {"urllib.request": set(), "http.client": set()}  #
 CONNECTING = {"connect", "connect_ex", "create_connection", "open_connection", "sendto"}
 CONNECTORS = {"remote.connect", "store.database", "daemon.supervision"}  # SQLite's file, systemd's socket
 MODULE_LINES, FUNCTION_LINES = 300, 60
+TOP_LEVEL = {
+    ".ci", ".dockerignore", ".github", ".gitignore", "Dockerfile", "LICENSE", "Makefile", "README.md",
+    "docker-compose.yml", "docs", "images.txt", "pyproject.toml", "systemd", "tests", "wxsync", "wxsync.conf.example",
+    "wxsyncd.py"}
 
 
 def within(name: str, names: Iterable[str]) -> bool:
@@ -89,6 +94,10 @@ class ArchitectureTest(unittest.TestCase):
         while name and name not in self.modules:
             name = name.rpartition(".")[0]
         return name if top == PACKAGE else None
+
+    def test_nothing_else_stands_at_the_top(self) -> None:
+        tracked = subprocess.run(["git", "-C", str(ROOT), "ls-files", "-z"], check=True, capture_output=True, text=True)
+        self.assertEqual({path.split("/")[0] for path in tracked.stdout.split("\0") if path}, TOP_LEVEL)
 
     def test_imports_go_down_the_floors(self) -> None:
         for module in self.modules.values():
