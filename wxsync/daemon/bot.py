@@ -8,7 +8,7 @@ from pathlib import Path
 
 from wxsync.clock import Clock
 from wxsync.config import checks
-from wxsync.daemon.engines import engine_of, precheck_of
+from wxsync.daemon.engines import engine_of, precheck_of, registries_of
 from wxsync.daemon.outbound import Outbound
 from wxsync.daemon.uploading import upload_threads
 from wxsync.jobs.desk import Desk
@@ -63,7 +63,8 @@ class Bot:
             store, day_list, github, clock, at=settings.rollover.time, is_enabled=settings.rollover.enabled
         )
         progress = Progress()
-        self._engine = engine_of(settings, github, day_list, clock, outbound, state_dir=state_dir, progress=progress)
+        registries = registries_of(settings, clock, outbound)
+        self._engine = engine_of(settings, github, day_list, clock, registries, state_dir=state_dir, progress=progress)
         self._worker = Worker(
             store=store,
             ledger=ledger,
@@ -72,7 +73,7 @@ class Bot:
             slot=slot,
             rollover=self._rollover,
             heartbeat=beats["sync"],
-            precheck=precheck_of(settings, clock, outbound),
+            precheck=precheck_of(settings, clock, registries),
             prefix=prefix,
             new_request_id=lambda: f"{clock.local(clock.now()):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}",
             wake=wakes["sync"],

@@ -26,15 +26,15 @@ def engine_of(
     github: GitHub | None,
     day_list: DayList,
     clock: Clock,
-    ways: Outbound,
+    registries: Registries | None,
     *,
     state_dir: Path,
     progress: Progress,
 ) -> Engine:
-    """Return GitHub's runners, this process itself, or the engine that refuses."""
-    if settings.engine == "local":
+    """Return GitHub's runners, this process itself, or the engine that refuses. registries: None without a mirror."""
+    if settings.engine == "local" and registries is not None:
         return LocalMirror(
-            _registries(settings, clock, ways),
+            registries,
             Holders(state_dir / HOLDERS, settings.registry.host),
             day_list,
             clock,
@@ -54,13 +54,15 @@ def engine_of(
     )
 
 
-def precheck_of(settings: Settings, clock: Clock, ways: Outbound) -> Precheck | None:
+def precheck_of(settings: Settings, clock: Clock, registries: Registries | None) -> Precheck | None:
     """Return what asks the sources before a sync starts, None where nothing is to be asked."""
-    is_on = settings.has_mirror and settings.registry.precheck
-    return Precheck(_registries(settings, clock, ways), clock) if is_on else None
+    return Precheck(registries, clock) if registries is not None and settings.registry.precheck else None
 
 
-def _registries(settings: Settings, clock: Clock, ways: Outbound) -> Registries:
+def registries_of(settings: Settings, clock: Clock, ways: Outbound) -> Registries | None:
+    """Return the sources and the destination, None without a mirror; pre-check and engine share their tokens."""
+    if not settings.has_mirror:
+        return None
     registry = settings.registry
     return Registries(
         Sources(registry.mirrors, registry.source_auth),
