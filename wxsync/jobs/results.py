@@ -64,8 +64,3 @@ def result_of(entries: Sequence[Item | File]) -> str:
 def fail_open(items: tuple[Item, ...], reason: str, result: str = FAILED) -> tuple[Item, ...]:
     """Return the images with every one that has no result yet given this one."""
     return tuple(item if item.result else replace(item, result=result, reason=reason) for item in items)
-
-
-def cancel_open(files: Sequence[File]) -> tuple[File, ...]:
-    """Return the files with every one that has no result yet cancelled."""
-    return tuple(file if file.result else replace(file, result=CANCELLED, reason="已取消") for file in files)

@@ -140,10 +140,10 @@ class _Course:
             )
             result = results.TIMED_OUT if is_late else results.FAILED
             file = replace(self._let_go(place), result=result, reason=why.reason, mend=why.mend)
-        if file.result != results.SUCCEEDED:
+        is_there = file.result == results.SUCCEEDED
+        if not is_there:
             gc.collect()  # tracebacks hold the parts in cycles: few objects, so not collected soon, but 20 MiB
         file = replace(file, seconds=round(self._tools.clock.monotonic() - began, 3))
-        is_there = file.result == results.SUCCEEDED
         self._change((events.Stored if is_there else events.Fetching)(self._with(place, file)))
 
     def _fetched(self, place: int) -> File:
@@ -205,11 +205,14 @@ class _Course:
             self._tools.leftovers.note(file.key, file.upload_id)
         return replace(file, key="", upload_id="")
 
+    def _cancelled(self, place: int) -> File:
+        return replace(self._let_go(place), result=results.CANCELLED, reason="已取消")
+
     def _end(self) -> None:
         job, by = self.job, self._cancelled_by
         if by and any(not file.result for file in job.files):
-            files = tuple(file if file.result else self._let_go(place) for place, file in enumerate(job.files))
-            self._change(events.Fetching(results.cancel_open(files)))
+            files = tuple(file if file.result else self._cancelled(place) for place, file in enumerate(job.files))
+            self._change(events.Fetching(files))
         if by:
             self.job = advance(self.job, events.CancelAsked(by))
         result = self._result()
